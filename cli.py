@@ -1,0 +1,409 @@
+"""The `nas` command: parses and wires. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from experiments import options as o
+from search_spaces.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from experiments.prepare import DataRequest, SearchRequest
+    from experiments.progress import Reporter
+    from experiments.session import Session
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="nas",
+    help="Searches MBConv and Fused-MBConv networks for a cost target, finds their scaling "
+    "constants, and trains and exports the family.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@contextmanager
+def _reporter(quiet: bool = False) -> Iterator[Reporter]:
+    from experiments.progress import ConsoleReporter, SilentReporter
+
+    if quiet:
+        yield SilentReporter()
+        return
+    with ConsoleReporter() as reporter:
+        yield reporter
+
+
+@app.command()
+def run(
+    data: o.Data,
+    target_macs: o.Target,
+    out: o.Out,
+    limit: o.Limit = None,
+    image_size: o.ImageSize = None,
+    space: o.Space = "mixed",
+    resolution: o.Resolution = None,
+    width: o.Width = 1.0,
+    objective: o.Objective = "soft",
+    exponent: o.Exponent = None,
+    sampler: o.Sampler = "tpe",
+    trials: o.Trials = 30,
+    time: o.Time = None,
+    confirm: o.Confirm = 3,
+    search_epochs: o.SearchEpochs = 3,
+    alpha: o.Alpha = "1:2",
+    beta: o.Beta = "1:1.5",
+    gamma: o.Gamma = "1:1.5",
+    step: o.Step = 0.05,
+    tolerance: o.Tolerance = 0.1,
+    candidates: o.Candidates = 8,
+    grid_seeds: o.GridSeeds = 1,
+    grid_epochs: o.GridEpochs = 3,
+    phi: o.Phi = "0:3",
+    seeds: int = typer.Option(3, "--seeds", min=1, help="trainings of the base and each baseline"),
+    baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
+    formats: o.Format = "spec,onnx,safetensors",
+    recipe: o.Recipe = "fast",
+    set_: o.Set = None,
+    epochs: o.Epochs = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    json: o.Json = False,
+) -> None:
+    """Does it all: searches, scales, trains, compares, exports. Run again, it continues."""
+    from experiments.export import parse_formats
+    from experiments.render import print_json, print_report
+    from experiments.report import report_document
+    from experiments.requests import data_request, grid_plan, search_request
+    from experiments.run import RunPlan, run_all
+    from scaling.family import parse_phis
+
+    asked = search_request(
+        target_macs, space=space, resolution=resolution, width=width, objective=objective,
+        exponent=exponent, sampler=sampler, trials=trials, time=time, confirm=confirm,
+        epochs=search_epochs,
+    )  # fmt: skip
+    grid = grid_plan(
+        alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
+        candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
+    )  # fmt: skip
+    plan = RunPlan(grid, parse_phis(phi), seeds, baselines, parse_formats(formats))
+    request = data_request(
+        data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+        overrides=set_, epochs=epochs,
+    )  # fmt: skip
+    with _opened(request, out, json, asked) as session:
+        run_all(session, plan)
+        document = report_document(session.folder)
+    print_json(document) if json else print_report(document)
+
+
+@contextmanager
+def _opened(
+    request: DataRequest, out: Path, quiet: bool, search: SearchRequest | None = None
+) -> Iterator[Session]:
+    from experiments.prepare import start
+    from experiments.store import RunFolder
+
+    folder = RunFolder(out)
+    with _reporter(quiet) as reporter, start(request, folder, reporter, search) as session:
+        yield session
+
+
+@contextmanager
+def _reopened(out: Path, quiet: bool, device: str) -> Iterator[Session]:
+    from experiments.prepare import reopen
+    from experiments.store import RunFolder
+
+    with (
+        _reporter(quiet) as reporter,
+        reopen(RunFolder(out), reporter, device=device) as session,
+    ):
+        yield session
+
+
+@app.command()
+def search(
+    data: o.Data,
+    target_macs: o.Target,
+    out: o.Out,
+    limit: o.Limit = None,
+    image_size: o.ImageSize = None,
+    space: o.Space = "mixed",
+    resolution: o.Resolution = None,
+    width: o.Width = 1.0,
+    objective: o.Objective = "soft",
+    exponent: o.Exponent = None,
+    sampler: o.Sampler = "tpe",
+    trials: o.Trials = 30,
+    time: o.Time = None,
+    confirm: o.Confirm = 3,
+    search_epochs: o.SearchEpochs = 3,
+    recipe: o.Recipe = "fast",
+    set_: o.Set = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    json: o.Json = False,
+) -> None:
+    """Searches a space for the network with the best reward at a MACs target."""
+    from experiments.render import print_json, print_search
+    from experiments.requests import data_request, search_request
+    from experiments.search_step import run_search, search_document
+
+    asked = search_request(
+        target_macs, space=space, resolution=resolution, width=width, objective=objective,
+        exponent=exponent, sampler=sampler, trials=trials, time=time, confirm=confirm,
+        epochs=search_epochs,
+    )  # fmt: skip
+    request = data_request(
+        data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+        overrides=set_,
+    )  # fmt: skip
+    with _opened(request, out, json, asked) as session:
+        run_search(session)
+        document = search_document(session.folder)
+    print_json(document) if json else print_search(document)
+
+
+@app.command()
+def scale(
+    base: o.ArchArg,
+    grid: bool = typer.Option(False, "--grid", help="train the α, β, γ candidates, rank them"),
+    list_: bool = typer.Option(False, "--list", help="with --grid: list them, train nothing"),
+    phi: str | None = typer.Option(None, "--phi", help="list the family, as 0:3 or 0,0.5,1"),
+    target_macs: str | None = typer.Option(None, help="list a family of these MACs, as 4M,8M"),
+    constants: str | None = typer.Option(None, help="α,β,γ [the grid's, else 1.2,1.1,1.15]"),
+    alpha: o.Alpha = "1:2",
+    beta: o.Beta = "1:1.5",
+    gamma: o.Gamma = "1:1.5",
+    step: o.Step = 0.05,
+    tolerance: o.Tolerance = 0.1,
+    candidates: o.Candidates = None,
+    grid_seeds: o.GridSeeds = 1,
+    grid_epochs: o.GridEpochs = 3,
+    resolution: o.Resolution = None,
+    max_stride: o.MaxStride = None,
+    data: o.MaybeData = None,
+    limit: o.Limit = None,
+    image_size: o.ImageSize = None,
+    recipe: o.Recipe = "fast",
+    set_: o.Set = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    out: o.MaybeOut = None,
+    json: o.Json = False,
+) -> None:
+    """Finds scaling constants by grid search, or lists the family that constants make."""
+    from experiments import scale_step as steps
+    from experiments.arch import adapted, resolve_arch
+    from experiments.render import print_candidates, print_family, print_grid, print_json
+    from experiments.requests import data_request, grid_plan
+
+    arch = resolve_arch(base)
+    plan = grid_plan(
+        alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
+        candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
+    )  # fmt: skip
+    spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
+    if list_:
+        found = steps.candidates_document(spec, plan)
+        print_json(found) if json else print_candidates(found)
+        return
+    if not grid:
+        family = steps.family_document(
+            arch, spec, phi=phi, target_macs=target_macs, constants=constants, out=out
+        )
+        print_json(family) if json else print_family(family)
+        return
+    folder = steps.grid_folder(arch, out)
+    request = None
+    if data is not None:
+        request = data_request(
+            data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+            overrides=set_,
+        )  # fmt: skip
+    with _session(request, folder, json, device) as session:
+        result = steps.grid_command(session, spec, plan)
+    print_json(result) if json else print_grid(result)
+
+
+@contextmanager
+def _session(
+    request: DataRequest | None, folder: Path, quiet: bool, device: str
+) -> Iterator[Session]:
+    """Opens a folder for the data asked for, or with the data that it was made with."""
+    opened = _opened(request, folder, quiet) if request else _reopened(folder, quiet, device)
+    with opened as session:
+        yield session
+
+
+@app.command()
+def train(
+    arch: o.ArchArg,
+    data: o.MaybeData = None,
+    limit: o.Limit = None,
+    image_size: o.ImageSize = None,
+    resolution: o.Resolution = None,
+    max_stride: o.MaxStride = None,
+    recipe: o.Recipe = "fast",
+    set_: o.Set = None,
+    epochs: o.Epochs = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    out: o.MaybeOut = None,
+    json: o.Json = False,
+) -> None:
+    """Trains a network, stopping early on validation; the test part is read once, at the end."""
+    from experiments.arch import adapted, resolve_arch
+    from experiments.render import print_json, print_training
+    from experiments.requests import data_request
+    from experiments.train_step import data_asked, train_document
+
+    found = resolve_arch(arch)
+    spec = adapted(found.spec, resolution=resolution, max_stride=max_stride)
+    request = data_request(
+        data_asked(found, data), limit=limit, image_size=image_size, seed=seed, device=device,
+        recipe=recipe, overrides=set_, epochs=epochs,
+    )  # fmt: skip
+    with _opened(request, out or Path("runs") / f"train-{spec.name}", json) as session:
+        document = train_document(session, spec)
+    print_json(document) if json else print_training(document)
+
+
+@app.command()
+def export(
+    arch: o.ArchArg,
+    formats: o.Format = "spec,onnx,safetensors",
+    data: o.MaybeData = None,
+    out: o.MaybeOut = None,
+    json: o.Json = False,
+) -> None:
+    """Writes a network as files, each checked against torch on real images."""
+    from experiments.arch import resolve_arch
+    from experiments.export import parse_formats
+    from experiments.export_step import export_arch, export_document, export_folder
+    from experiments.render import print_export, print_json
+
+    names = parse_formats(formats)
+    found = resolve_arch(arch)
+    folder = export_folder(found, out)
+    document = export_document(export_arch(found, folder, names, data=data), folder, found)
+    print_json(document) if json else print_export(document)
+
+
+@app.command()
+def cost(
+    arch: o.ArchArg,
+    resolution: o.Resolution = None,
+    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for the memory estimate"),
+    max_stride: o.MaxStride = None,
+    json: o.Json = False,
+) -> None:
+    """Counts a network's MACs, parameters, activations and training memory, by stage."""
+    from experiments.arch import adapted, resolve_arch
+    from experiments.listing import cost_document
+    from experiments.render import print_cost, print_json
+
+    spec = adapted(resolve_arch(arch).spec, resolution=resolution, max_stride=max_stride)
+    document = cost_document(spec, batch=batch)
+    print_json(document) if json else print_cost(document)
+
+
+@app.command("list")
+def list_(
+    spaces: bool = typer.Option(False, "--spaces", help="list the search spaces"),
+    samplers: bool = typer.Option(False, "--samplers", help="list the samplers"),
+    recipes: bool = typer.Option(False, "--recipes", help="list the training recipes"),
+    json: o.Json = False,
+) -> None:
+    """Lists the published networks, or the spaces, samplers or recipes."""
+    from experiments import listing
+    from experiments.render import print_json, print_listing
+
+    chosen = {"spaces": spaces, "samplers": samplers, "recipes": recipes}
+    kind = next((name for name, wanted in chosen.items() if wanted), "networks")
+    document = listing.listing_document(kind)
+    print_json(document) if json else print_listing(document)
+
+
+@app.command()
+def doctor(
+    data: o.MaybeData = None,
+    limit: o.Limit = None,
+    json: o.Json = False,
+) -> None:
+    """Says what is installed, which devices there are, what is missing and how to get it."""
+    from experiments.doctor import doctor_document
+    from experiments.render import print_doctor, print_json
+
+    document = doctor_document(data, limit=limit)
+    print_json(document) if json else print_doctor(document)
+
+
+@app.command()
+def report(out: o.RunArg, json: o.Json = False) -> None:
+    """Writes a run's report.html, which opens without a network, and prints its final table."""
+    from experiments.render import print_json, print_report
+    from experiments.report import report_document
+    from experiments.store import RunFolder
+
+    document = report_document(RunFolder(out))
+    print_json(document) if json else print_report(document)
+
+
+@app.command()
+def bench(
+    what: str = typer.Argument("all", help="cost, step, startup or all"),
+    json: o.Json = False,
+) -> None:
+    """Measures this machine: the cost model against fvcore, training steps, start-up."""
+    from experiments.benches import bench_document
+    from experiments.render import print_bench, print_json
+
+    document = bench_document(what)
+    print_json(document) if json else print_bench(document)
+
+
+def main() -> None:
+    """Runs the command; prints one line for what goes wrong and sets the exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        sys.exit(_complain(error, 2))
+    except RunError as error:
+        sys.exit(_complain(error, 1))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(_complain("stopped; what had finished is kept, and the same command goes on", 130))
+    except Exception as error:
+        sys.exit(_complain_about(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: object, status: int) -> int:
+    sys.stderr.write(f"nas: {message}\n")
+    return status
+
+
+def _complain_about(error: Exception) -> int:
+    """Prints a usage error, or a fault of the program itself, in one line."""
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's usage errors
+        message = " ".join(error.format_message().split())
+        return _complain(f"{message} (`nas --help` says more)", error.exit_code)
+    if os.environ.get("NAS_DEBUG"):
+        raise error
+    return _complain(
+        f"failed unexpectedly: {type(error).__name__}: {error} (NAS_DEBUG=1 shows where)", 1
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Running it for real: data, training, run folders, export and reports."""

@@ -1,0 +1,84 @@
+"""ARCH, wherever the command asks for it: a catalog name, a spec file, a run or a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.checkpoint import TrainingInfo, read_info
+from experiments.store import RunFolder
+from search_spaces.catalog import CATALOG, catalog_spec
+from search_spaces.codec import spec_from_json
+from search_spaces.errors import InputError
+from search_spaces.resize import limit_stride
+from search_spaces.spec import ArchSpec
+
+__all__ = ["Arch", "adapted", "resolve_arch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """Holds an architecture and where it came from; `run` and `checkpoint` are set where known."""
+
+    spec: ArchSpec
+    run: RunFolder | None = None
+    checkpoint: Path | None = None
+    info: TrainingInfo | None = None
+
+
+def resolve_arch(text: str) -> Arch:
+    """Returns what ARCH names; raises `InputError` for what is none of its four forms."""
+    path = Path(text)
+    if path.is_dir():
+        return _from_run(path)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file")
+        info = read_info(path)
+        return Arch(info.spec, checkpoint=path, info=info)
+    if path.is_file():
+        return Arch(_from_file(path))
+    if text.partition("@")[0] not in CATALOG and ("/" in text or path.suffix):
+        raise InputError(f"{text}: there is no such file or run folder")
+    return Arch(catalog_spec(text))
+
+
+def _from_file(path: Path) -> ArchSpec:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"{path}: not a spec file, and only .safetensors checkpoints are read ({error})"
+        ) from None
+    return spec_from_json(text, where=str(path))
+
+
+def _from_run(path: Path) -> Arch:
+    run = RunFolder(path)
+    if not RunFolder.is_run(path):
+        raise InputError(f"{path}: not a run folder (it has no run.toml)")
+    if not run.best_path.is_file():
+        return _from_training(run)
+    spec = _from_file(run.best_path)
+    checkpoint = run.family_path / f"{spec.name}_phi0.safetensors"
+    if not checkpoint.is_file():
+        return Arch(spec, run=run)
+    return Arch(spec, run=run, checkpoint=checkpoint, info=read_info(checkpoint))
+
+
+def _from_training(run: RunFolder) -> Arch:
+    """Returns what `nas train` left in a folder, where it is the only thing there."""
+    checkpoints = sorted(run.path.glob("*.safetensors"))
+    if len(checkpoints) != 1:
+        raise InputError(f"{run.path}: has no best network yet; run `nas search` there first")
+    info = read_info(checkpoints[0])
+    return Arch(info.spec, run=run, checkpoint=checkpoints[0], info=info)
+
+
+def adapted(
+    spec: ArchSpec, *, resolution: int | None = None, max_stride: int | None = None
+) -> ArchSpec:
+    """Returns a spec at another resolution, or with its total stride limited, where asked."""
+    if max_stride is not None:
+        spec = limit_stride(spec, max_stride)
+    return spec if resolution is None else replace(spec, resolution=resolution)

@@ -1,0 +1,150 @@
+"""What was asked of a run, resolved and validated: the content of run.toml."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from experiments.files import write_atomic
+from experiments.recipes import Recipe
+from search_spaces.errors import InputError
+
+__all__ = ["DataConfig", "RunConfig", "SearchConfig", "read_config", "write_config"]
+
+FORMAT = "compound-nas/run"
+VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Frozen):
+    """Names the data and how it was split; `fingerprint` and `split_digest` are what it must be."""
+
+    source: str
+    limit: int | None = None
+    image_size: int
+    seed: int
+    fingerprint: str
+    split_digest: str
+    train: int
+    validation: int
+    test: int
+    classes: tuple[str, ...]
+
+
+class SearchConfig(_Frozen):
+    """Says what is searched for, and with what."""
+
+    space: str
+    resolution: int
+    width: float = 1.0
+    target_macs: float
+    objective: str = "soft"
+    exponent: float
+    sampler: str = "tpe"
+    trials: int
+    seconds: float | None = None
+    confirm: int = 3
+    epochs: int
+
+
+class RunConfig(_Frozen):
+    """Holds everything that a run was asked; `search` is None where nothing was searched."""
+
+    seed: int
+    data: DataConfig
+    recipe: Recipe
+    search: SearchConfig | None = None
+
+    def mismatch(self, other: RunConfig) -> str | None:
+        """Returns the first thing in which `other` cannot share a folder with this run.
+
+        Sampler, trials, time and the number of confirmed networks may change between calls.
+        """
+        for name, mine, theirs in self._bound(other):
+            if mine != theirs:
+                return f"{name} {mine}, not {theirs}"
+        return None
+
+    def _bound(self, other: RunConfig) -> list[tuple[str, Any, Any]]:
+        data, theirs = self.data, other.data
+        pairs: list[tuple[str, Any, Any]] = []
+        if data.fingerprint != theirs.fingerprint:
+            name = (
+                f"{data.source} ({data.fingerprint})",
+                f"{theirs.source} ({theirs.fingerprint})",
+            )
+            pairs.append(("data", *name))
+        pairs.append(("a data split", data.split_digest, theirs.split_digest))
+        pairs.append(("seed", self.seed, other.seed))
+        pairs += [
+            (f"recipe value {name}", value, getattr(other.recipe, name))
+            for name, value in self.recipe
+        ]
+        if self.search and other.search:
+            bound = (
+                "space",
+                "resolution",
+                "width",
+                "target_macs",
+                "objective",
+                "exponent",
+                "epochs",
+            )
+            pairs += [(n, getattr(self.search, n), getattr(other.search, n)) for n in bound]
+        return pairs
+
+
+def _versions() -> dict[str, str]:
+    names = ("compound-nas", "torch", "optuna", "numpy", "kornia")
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return {"python": platform.python_version(), **found}
+
+
+def write_config(path: Path, config: RunConfig) -> None:
+    """Writes run.toml: the configuration, versions, host and command."""
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        **config.model_dump(mode="json", exclude_none=True),
+        "host": {"name": platform.node(), "system": platform.platform(), "argv": sys.argv},
+        "versions": _versions(),
+    }
+    write_atomic(path, tomli_w.dumps(document))
+
+
+def read_config(path: Path) -> RunConfig:
+    """Reads run.toml; raises `InputError` naming the file and what is wrong in it."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path.parent}: not a run folder (it has no {path.name})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML: {error}") from None
+    version = document.pop("version", 0)
+    if document.pop("format", None) != FORMAT or not isinstance(version, int):
+        raise InputError(f"{path}: not a run of compound-nas")
+    if version > VERSION:
+        raise InputError(f"{path}: version {version} is newer than {VERSION}; update compound-nas")
+    for extra in ("host", "versions"):
+        document.pop(extra, None)
+    try:
+        return RunConfig(**document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {place}: {first['msg']}") from None

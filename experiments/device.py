@@ -1,0 +1,66 @@
+"""Which device trains, at which precision, in which memory format."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from search_spaces.errors import InputError
+
+__all__ = ["Device", "pick_device"]
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Holds a torch device; CUDA trains in bfloat16, the CPU in float32, both channels_last."""
+
+    torch: torch.device
+
+    @property
+    def is_cuda(self) -> bool:
+        """Tells whether the device is a GPU."""
+        return self.torch.type == "cuda"
+
+    @contextlib.contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Computes in bfloat16 on a GPU, in float32 elsewhere."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.is_cuda):
+            yield
+
+    def place(self, network: NetworkT) -> NetworkT:
+        """Moves a network here, its weights channels_last."""
+        network.to(self.torch)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished what it was given."""
+        if self.is_cuda:
+            torch.cuda.synchronize(self.torch)
+
+
+def pick_device(name: str = "auto") -> Device:
+    """Returns the device called `auto`, `cpu`, `cuda` or `cuda:1`.
+
+    Raises `InputError` for a name that is not known or a GPU that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not name.startswith("cuda"):
+        raise InputError(f"no device is called {name!r}; it must be auto, cpu, cuda or cuda:N")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {name!r}: torch {torch.__version__} finds no GPU; use cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"no device is called {name!r}; a GPU is cuda or cuda:N") from None
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise InputError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs")
+    return Device(device)

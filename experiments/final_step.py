@@ -1,0 +1,121 @@
+"""The last trainings of a run: the base over several seeds, its family, and the baselines."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.checkpoint import TrainingInfo
+from experiments.recipes import Recipe
+from experiments.session import Session
+from nas.search import derive_seed
+from scaling.family import Member
+from scaling.fit import fit_macs
+from search_spaces.catalog import catalog_spec
+from search_spaces.cost import cost
+from search_spaces.spec import ArchSpec
+
+__all__ = ["BASELINES", "FinalRow", "fit_baselines", "train_members", "train_seeds"]
+
+BASELINES = ("mobilenetv2", "efficientnet_b0")
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRow:
+    """Holds a network's test accuracies, in [0, 1], one a seed, with what it costs."""
+
+    name: str
+    role: str
+    spec: ArchSpec
+    macs: int
+    params: int
+    test: tuple[float, ...]
+    validation: tuple[float, ...]
+    seconds: float
+    checkpoint: Path
+
+    @property
+    def mean(self) -> float:
+        """Averages the test accuracies."""
+        return statistics.fmean(self.test)
+
+    @property
+    def deviation(self) -> float:
+        """Returns the sample's standard deviation over seeds; NaN for one seed."""
+        return statistics.stdev(self.test) if len(self.test) > 1 else math.nan
+
+
+def fit_baselines(base: ArchSpec, names: tuple[str, ...] = BASELINES) -> tuple[ArchSpec, ...]:
+    """Returns published networks at the base's resolution, total stride and MACs (±10%)."""
+    return tuple(
+        fit_macs(
+            catalog_spec(name),
+            cost(base).macs,
+            resolution=base.resolution,
+            num_classes=base.num_classes,
+            max_stride=base.total_stride,
+            name=f"{name}_fitted",
+        )
+        for name in names
+    )
+
+
+def train_seeds(
+    session: Session,
+    spec: ArchSpec,
+    folder: Path,
+    *,
+    role: str,
+    recipe: Recipe,
+    seeds: int,
+    name: str | None = None,
+) -> FinalRow:
+    """Trains a network with `seeds` seeds, the same for every network, into `folder`."""
+    name = name or spec.name
+    infos = []
+    for index in range(seeds):
+        path = (
+            folder / f"{name}.safetensors"
+            if not index
+            else folder / f"{name}.seed{index}.safetensors"
+        )
+        seed = derive_seed(session.config.seed, "final", index)
+        infos.append(session.train_final(spec, path, recipe=recipe, seed=seed))
+    return _row(name, role, spec, infos, folder / f"{name}.safetensors")
+
+
+def _row(
+    name: str, role: str, spec: ArchSpec, infos: list[TrainingInfo], checkpoint: Path
+) -> FinalRow:
+    counted = cost(infos[0].spec)
+    return FinalRow(
+        name=name,
+        role=role,
+        spec=spec,
+        macs=counted.macs,
+        params=counted.params,
+        test=tuple(info.metrics["test_accuracy"] for info in infos),
+        validation=tuple(info.metrics["validation_accuracy"] for info in infos),
+        seconds=sum(info.metrics["seconds"] for info in infos),
+        checkpoint=checkpoint,
+    )
+
+
+def train_members(
+    session: Session, members: tuple[Member, ...], *, recipe: Recipe, seeds: int
+) -> list[FinalRow]:
+    """Trains the family, smaller members first; φ = 0 with all seeds, the others with one."""
+    return [
+        train_seeds(
+            session,
+            member.spec,
+            session.folder.family_path,
+            role="base" if member.phi == 0 else f"φ = {member.phi:g}",
+            recipe=recipe,
+            seeds=seeds if member.phi == 0 else 1,
+            name=member.name,
+        )
+        for member in sorted(members, key=lambda member: member.macs)
+    ]

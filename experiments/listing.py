@@ -1,0 +1,91 @@
+"""What `nas list` and `nas cost` show: networks, spaces, samplers, recipes, counts by stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from experiments.recipes import load_recipe, recipe_names
+from search_spaces.catalog import CATALOG, catalog_spec
+from search_spaces.codec import fingerprint
+from search_spaces.cost import cost
+from search_spaces.spaces import SKELETONS, SPACES, make_space
+from search_spaces.spec import ArchSpec
+
+__all__ = ["cost_document", "listing_document"]
+
+
+def cost_document(spec: ArchSpec, *, batch: int = 1) -> dict[str, Any]:
+    """Counts a network: totals and stages. MACs are multiply-adds, counted once."""
+    counted = cost(spec, batch=batch)
+    return {
+        "name": spec.name,
+        "fingerprint": fingerprint(spec),
+        "resolution": counted.resolution,
+        "num_classes": spec.num_classes,
+        "batch": batch,
+        "params": counted.params,
+        "macs": counted.macs,
+        "activations": counted.activations,
+        "train_memory_bytes": counted.train_memory_bytes,
+        "stages": [asdict(stage) for stage in counted.stages],
+    }
+
+
+def _networks() -> list[dict[str, Any]]:
+    rows = []
+    for name, entry in CATALOG.items():
+        spec = catalog_spec(name)
+        counted = cost(spec)
+        rows.append(
+            {
+                "name": name,
+                "resolution": spec.resolution,
+                "params": counted.params,
+                "macs": counted.macs,
+                "published_params": entry.params or None,
+                "published_macs": entry.macs or None,
+                "top1": entry.top1,
+                "source": entry.source,
+            }
+        )
+    return rows
+
+
+def _spaces() -> list[dict[str, Any]]:
+    rows = []
+    for name, row in SPACES.items():
+        for skeleton in SKELETONS:
+            space = make_space(name, image_size=min(skeleton.up_to, 224), num_classes=10)
+            low, high = space.macs_range
+            rows.append(
+                {
+                    "name": name,
+                    "skeleton": skeleton.name,
+                    "resolution": space.skeleton.resolution,
+                    "size": space.size,
+                    "choices": len(space.choices),
+                    "fewest_macs": low,
+                    "most_macs": high,
+                    "about": row.about,
+                }
+            )
+    return rows
+
+
+def _samplers() -> list[dict[str, Any]]:
+    from nas.samplers import ABOUT  # noqa: PLC0415 (Optuna takes a while to import)
+
+    return [{"name": name, "about": about} for name, about in ABOUT.items()]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    return [{"name": name, **load_recipe(name).model_dump()} for name in recipe_names()]
+
+
+LISTINGS = {"networks": _networks, "spaces": _spaces, "samplers": _samplers, "recipes": _recipes}
+
+
+def listing_document(kind: str) -> dict[str, Any]:
+    """Returns one of the lists, by its name."""
+    return {kind: LISTINGS[kind]()}

@@ -1,0 +1,73 @@
+"""The command's options, each declared once. Imports nothing heavy: `nas --help` needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ArchArg = Annotated[
+    str, typer.Argument(metavar="ARCH", help="catalog name, spec file, run folder or checkpoint")
+]
+RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="run folder")]
+Data = Annotated[
+    str, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
+]
+MaybeData = Annotated[
+    str | None, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
+]
+Limit = Annotated[int | None, typer.Option("--limit", help="use at most this many images")]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", help="pixels a side at which images are kept")
+]
+Out = Annotated[Path, typer.Option("--out", help="run folder")]
+MaybeOut = Annotated[Path | None, typer.Option("--out", help="run folder, or folder to write to")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="of splits, samplers and trainings")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
+Recipe = Annotated[str, typer.Option("--recipe", help="training recipe: a name, or a TOML file")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="replace a recipe value")
+]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="epochs of a full training [the recipe's]")
+]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
+Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]
+Space = Annotated[str, typer.Option("--space", help="mbconv, fused or mixed")]
+Resolution = Annotated[
+    int | None, typer.Option("--resolution", min=1, help="side of the input in pixels")
+]
+Width = Annotated[
+    float, typer.Option("--width", min=0.05, max=20, help="multiplies the skeleton's channels")
+]
+Objective = Annotated[str, typer.Option("--objective", help="soft or hard (MnasNet's rewards)")]
+Exponent = Annotated[
+    float | None, typer.Option("--exponent", help="w of the reward [soft: -0.07, hard: -1]")
+]
+Sampler = Annotated[str, typer.Option("--sampler", help="tpe, gp, nsga2 or random")]
+Trials = Annotated[int, typer.Option("--trials", min=1, help="networks to evaluate")]
+Time = Annotated[str | None, typer.Option("--time", help="stop searching after 30m, 2h, …")]
+Confirm = Annotated[
+    int, typer.Option("--confirm", min=0, help="best networks trained again before one is chosen")
+]
+SearchEpochs = Annotated[
+    int, typer.Option("--search-epochs", min=1, help="epochs of one evaluation")
+]
+Alpha = Annotated[str, typer.Option("--alpha", help="range of α (depth), as 1:2")]
+Beta = Annotated[str, typer.Option("--beta", help="range of β (width)")]
+Gamma = Annotated[str, typer.Option("--gamma", help="range of γ (resolution)")]
+Step = Annotated[float, typer.Option("--step", help="step of the grid")]
+Tolerance = Annotated[float, typer.Option("--tolerance", help="bound on |α·β²·γ² − 2|")]
+Candidates = Annotated[
+    int | None,
+    typer.Option("--candidates", min=1, help="train only this many, spread over the range"),
+]
+GridSeeds = Annotated[int, typer.Option("--grid-seeds", min=1, help="trainings of a candidate")]
+GridEpochs = Annotated[int, typer.Option("--grid-epochs", min=1, help="epochs of each of them")]
+Phi = Annotated[str, typer.Option("--phi", help="members of the family, as 0:3 or 0,0.5,1")]
+MaxStride = Annotated[
+    int | None,
+    typer.Option("--max-stride", min=1, help="drop the earliest stride-2 steps beyond this total"),
+]
+Format = Annotated[str, typer.Option("--format", help="of spec, onnx, safetensors")]

@@ -1,0 +1,139 @@
+"""From what was asked to a session: data loaded, configuration resolved, folder opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from experiments.config import DataConfig, RunConfig, SearchConfig
+from experiments.data import ImageData, load_data
+from experiments.device import pick_device
+from experiments.progress import Reporter
+from experiments.recipes import load_recipe
+from experiments.session import Session, data_config
+from experiments.store import RunFolder
+from nas.objective import Objective
+from nas.samplers import sampler_factory
+from search_spaces.errors import InputError
+from search_spaces.spaces import make_space
+from search_spaces.spec import ArchSpec
+
+__all__ = ["DataRequest", "SearchRequest", "fit_to_data", "load_requested", "reopen", "start"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """Says which data, and how it is trained on: what every training command asks."""
+
+    source: str
+    limit: int | None = None
+    image_size: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    recipe: str = "fast"
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Says what is searched for; None leaves a value to its default."""
+
+    target_macs: float
+    space: str = "mixed"
+    resolution: int | None = None
+    width: float = 1.0
+    objective: str = "soft"
+    exponent: float | None = None
+    sampler: str = "tpe"
+    trials: int = 30
+    seconds: float | None = None
+    confirm: int = 3
+    epochs: int = 4
+
+
+def _search_config(request: SearchRequest, data: ImageData) -> SearchConfig:
+    """Resolves a search; raises `InputError` for whatever it names that does not exist."""
+    sampler_factory(request.sampler)
+    objective = Objective(request.objective, request.target_macs, request.exponent)
+    for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1)):
+        if getattr(request, name) < least:
+            raise InputError(f"{name} is {getattr(request, name)}; it must be at least {least}")
+    space = make_space(
+        request.space,
+        image_size=data.image_size,
+        num_classes=data.num_classes,
+        resolution=request.resolution,
+        width=request.width,
+    )
+    space.check_target(request.target_macs)
+    return SearchConfig(
+        space=request.space,
+        resolution=space.skeleton.resolution,
+        width=request.width,
+        target_macs=request.target_macs,
+        objective=request.objective,
+        exponent=objective.resolved_exponent,
+        sampler=request.sampler,
+        trials=request.trials,
+        seconds=request.seconds,
+        confirm=request.confirm,
+        epochs=request.epochs,
+    )
+
+
+def load_requested(request: DataRequest) -> ImageData:
+    """Loads the data that was asked for."""
+    return load_data(
+        request.source, limit=request.limit, image_size=request.image_size, seed=request.seed
+    )
+
+
+@contextmanager
+def start(
+    request: DataRequest, folder: RunFolder, reporter: Reporter, search: SearchRequest | None = None
+) -> Iterator[Session]:
+    """Checks everything that was asked, then opens the folder and keeps others out of it.
+
+    Nothing is written before everything has been checked.
+    """
+    device = pick_device(request.device)
+    recipe = load_recipe(request.recipe, request.overrides)
+    data = load_requested(request)
+    config = RunConfig(
+        seed=request.seed,
+        data=data_config(data, limit=request.limit, seed=request.seed),
+        recipe=recipe,
+        search=_search_config(search, data) if search else None,
+    )
+    folder.check(config)
+    with folder.lock():
+        yield Session(folder, folder.open(config), data, device, reporter)
+
+
+@contextmanager
+def reopen(folder: RunFolder, reporter: Reporter, *, device: str = "auto") -> Iterator[Session]:
+    """Opens a run folder with the data and recipe that it was made with."""
+    config = folder.read()
+    picked = pick_device(device)
+    data = _same_data(folder, config.data)
+    with folder.lock():
+        yield Session(folder, config, data, picked, reporter)
+
+
+def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:
+    data = load_data(
+        config.source, limit=config.limit, image_size=config.image_size, seed=config.seed
+    )
+    if (data.fingerprint, data.split_digest) != (config.fingerprint, config.split_digest):
+        raise InputError(
+            f"{folder.path}: {config.source} has changed since the run was made "
+            f"(fingerprint {data.fingerprint}, then {config.fingerprint})"
+        )
+    return data
+
+
+def fit_to_data(spec: ArchSpec, data: ImageData, *, resolution: int | None) -> ArchSpec:
+    """Gives a spec the data's classes, and another resolution if one is asked for."""
+    return replace(spec, num_classes=data.num_classes, resolution=resolution or spec.resolution)

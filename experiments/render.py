@@ -1,0 +1,277 @@
+"""Results as a person reads them: tables and lines for the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.amounts import format_count, format_seconds
+
+__all__ = ["percent", "print_json", "print_lines", "print_table", "result_rows"]
+
+Row = Sequence[str]
+
+
+def print_json(document: Any) -> None:
+    """Prints one JSON document on stdout, and nothing else."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(title: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
+    """Prints a table on stdout; `columns` gives each heading its justification."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for heading, justify in columns.items():
+        table.add_column(heading, justify="left" if justify == "left" else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines on stdout."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Writes 0.9834 as `98.34%`, and None as a dash."""
+    return "–" if value is None else f"{value:.{digits}%}"
+
+
+RESULT_COLUMNS = {
+    "network": "left", "role": "left", "side": "right", "MACs": "right", "params": "right",
+    "test accuracy": "right", "seeds": "right", "training": "right",
+}  # fmt: skip
+
+
+def result_rows(results: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Returns the rows of the final table: accuracies as mean ± deviation over seeds."""
+    rows: list[Row] = []
+    for result in results:
+        spread = "" if result["deviation"] is None else f" ± {result['deviation'] * 100:.2f}"
+        rows.append(
+            (
+                str(result["name"]),
+                str(result["role"]),
+                str(result["resolution"]),
+                format_count(result["macs"]),
+                format_count(result["params"]),
+                f"{percent(result['test_accuracy'])}{spread}",
+                str(result["seeds"]),
+                format_seconds(result["seconds"]),
+            )
+        )
+    return rows
+
+
+def print_search(document: Mapping[str, Any]) -> None:
+    """Prints what a search found."""
+    best = document["best"]
+    columns = {"trial": "right", "MACs": "right", "accuracy": "right", "reward": "right"}
+    rows = [
+        (
+            str(entry["trial"]),
+            format_count(entry["macs"]),
+            percent(entry["accuracy"]),
+            f"{entry['reward']:.4f}",
+        )
+        for entry in document["front"]
+    ]
+    print_table("Pareto front (validation accuracy, one training each)", columns, rows)
+    print_lines(
+        [
+            f"best: {best['name']} (trial {best['trial']}), {format_count(best['macs'])} MACs, "
+            f"{format_count(best['params'])} params, reward {best['reward']:.4f} when confirmed",
+            *(f"  {block}" for block in best["blocks"]),
+        ]
+    )
+    print_paths(document["paths"])
+
+
+def print_paths(paths: Mapping[str, str | None]) -> None:
+    """Prints what was written where."""
+    width = max(map(len, paths), default=0)
+    print_lines(f"{name:<{width}}  {path}" for name, path in paths.items() if path)
+
+
+def print_candidates(document: Mapping[str, Any]) -> None:
+    """Prints a grid's candidates."""
+    columns = {
+        "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right", "MACs": "right",
+        "MACs ratio": "right", "side": "right", "to train": "left",
+    }  # fmt: skip
+    rows = [
+        (*_constants_cells(c), format_count(c["macs"]), f"{c['macs_ratio']:.2f}",
+         str(c["resolution"]), "yes" if c["trained"] else "")
+        for c in document["candidates"]
+    ]  # fmt: skip
+    found = len(document["candidates"])
+    print_table(f"{found} of {document['points']:,} points of the grid", columns, rows)
+
+
+def _constants_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    alpha, beta, gamma = (f"{row[name]:g}" for name in ("alpha", "beta", "gamma"))
+    return alpha, beta, gamma, f"{row['product']:.3f}"
+
+
+def print_grid(document: Mapping[str, Any]) -> None:
+    """Prints a trained grid, best first."""
+    columns = {
+        "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right", "MACs": "right",
+        "MACs ratio": "right", "accuracy": "right", "score": "right",
+    }  # fmt: skip
+    rows = [
+        (*_constants_cells(c), format_count(c["macs"]), f"{c['macs_ratio']:.2f}",
+         percent(c["accuracy"]) if c["seeds"] else "failed",
+         f"{c['score']:.4f}" if c["seeds"] else "–")
+        for c in document["candidates"]
+    ]  # fmt: skip
+    print_table("Scaling candidates (score: accuracy·(MACs ratio/2)^-0.07)", columns, rows)
+    best = document["constants"]
+    print_lines([f"best: α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"])
+    print_paths(document["paths"])
+
+
+def print_family(document: Mapping[str, Any]) -> None:
+    """Prints a family beside its nominal costs."""
+    constants = document["constants"]
+    columns = {
+        "member": "left", "φ": "right", "depth": "right", "width": "right", "side": "right",
+        "params": "right", "MACs": "right", "MACs ratio": "right", "2^φ": "right",
+    }  # fmt: skip
+    rows = [
+        (m["name"], f"{m['phi']:g}", f"×{m['depth']:.2f}", f"×{m['width']:.2f}",
+         str(m["resolution"]), format_count(m["params"]), format_count(m["macs"]),
+         f"{m['macs_ratio']:.2f}", f"{m['nominal_ratio']:.2f}")
+        for m in document["members"]
+    ]  # fmt: skip
+    alpha, beta, gamma, product = _constants_cells(constants)
+    title = f"α {alpha}, β {beta}, γ {gamma} ({constants['source']}); α·β²·γ² = {product}"
+    print_table(title, columns, rows)
+    print_paths({"specs": document["path"]})
+
+
+def print_training(document: Mapping[str, Any]) -> None:
+    """Prints one training's results."""
+    print_lines(
+        [
+            f"{document['name']} at {document['resolution']} pixels: "
+            f"test accuracy {percent(document['test_accuracy'])}, "
+            f"validation {percent(document['validation_accuracy'])} "
+            f"(epoch {document['best_epoch']} of {document['epochs']}), "
+            f"{format_count(document['macs'])} MACs, {format_count(document['params'])} params, "
+            f"{format_seconds(document['seconds'])}",
+        ]
+    )
+    print_paths({"checkpoint": document["checkpoint"]})
+
+
+def print_export(document: Mapping[str, Any]) -> None:
+    """Prints what was exported, and how far each file is from torch."""
+    columns = {"format": "left", "file": "left", "size": "right", "largest difference": "right"}
+    rows = [
+        (
+            item["format"],
+            item["path"],
+            f"{item['bytes'] / 1024:.0f} KiB",
+            "–" if item["largest_difference"] is None else f"{item['largest_difference']:.1e}",
+        )
+        for item in document["files"]
+    ]
+    print_table(f"{document['name']} exported, checked on real images", columns, rows)
+    if not document["trained"]:
+        print_lines(["weights are random: this network has not been trained"])
+    print_paths({"manifest": document["manifest"]})
+
+
+def print_cost(document: Mapping[str, Any]) -> None:
+    """Prints a network's counts by stage."""
+    columns = {
+        "stage": "left", "channels": "right", "side": "right", "MACs": "right",
+        "params": "right", "activations": "right",
+    }  # fmt: skip
+    rows = [
+        (s["name"], str(s["out_ch"]), str(s["side"]), f"{s['macs']:,}", f"{s['params']:,}",
+         f"{s['activations']:,}")
+        for s in document["stages"]
+    ]  # fmt: skip
+    total = ("all", "", "", f"{document['macs']:,}", f"{document['params']:,}",
+             f"{document['activations']:,}")  # fmt: skip
+    side = document["resolution"]
+    title = f"{document['name']} at {side}×{side}, {document['num_classes']} classes"
+    print_table(title, columns, [*rows, total])
+    memory = document["train_memory_bytes"] / 2**20
+    print_lines(
+        [
+            f"training memory at batch {document['batch']}: about {memory:,.1f} MiB (float32)",
+            "MACs are multiply-adds, counted once; papers call them FLOPs.",
+        ]
+    )
+
+
+def print_listing(document: Mapping[str, Any]) -> None:
+    """Prints a list of networks, spaces, samplers or recipes."""
+    ((title, entries),) = document.items()
+    columns = {
+        name.replace("_", " "): "left" if isinstance(value, str) else "right"
+        for name, value in entries[0].items()
+    }
+    rows = [[_cell(name, value) for name, value in entry.items()] for entry in entries]
+    print_table(title, columns, rows)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
+        return format_count(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def print_doctor(document: Mapping[str, Any]) -> None:
+    """Prints versions, devices, and what is missing."""
+    packages = {"package": "left", "version": "left", "get it": "left"}
+    rows = [
+        (p["name"], p["version"] or ("missing" if p["needed"] else "not installed"),
+         "" if p["version"] else p["get"])
+        for p in document["packages"]
+    ]  # fmt: skip
+    title = f"compound-nas {document['compound_nas']}, Python {document['python']}"
+    print_table(title, packages, rows)
+    for device in document["devices"]:
+        cores = f", {device['cores']} cores" if "cores" in device else ""
+        memory = f"{device['memory_bytes'] / 2**30:.0f} GiB"
+        print_lines([f"device {device['name']}: {device['model']}{cores}, {memory}"])
+    if len(document["devices"]) < 2:
+        print_lines(["no GPU found: training runs on the CPU"])
+    if "data" in document:
+        print_lines(f"data {name}: {value}" for name, value in document["data"].items())
+    state = "everything needed is there" if document["healthy"] else "something needed is missing"
+    print_lines([state])
+
+
+def print_report(document: Mapping[str, Any]) -> None:
+    """Prints a run's final table, what it found, and the files."""
+    if document["results"]:
+        title = "Test accuracy, mean ± deviation over seeds"
+        print_table(title, RESULT_COLUMNS, result_rows(document["results"]))
+    print_lines(document["summary"])
+    print_paths(document["paths"])
+
+
+def print_bench(document: Mapping[str, Any]) -> None:
+    """Prints measurements, one table a kind."""
+    for title, entries in document.items():
+        columns = {
+            name: "left" if isinstance(v, str) else "right" for name, v in entries[0].items()
+        }
+        rows = [[_cell(name, value) for name, value in entry.items()] for entry in entries]
+        print_table(title, columns, rows)

@@ -1,0 +1,81 @@
+"""From the command's words to requests: amounts, ranges and overrides are read here."""
+
+from __future__ import annotations
+
+from experiments.amounts import parse_count, parse_range, parse_seconds
+from experiments.prepare import DataRequest, SearchRequest
+from experiments.recipes import parse_overrides
+from experiments.scale_step import GridPlan
+from scaling.grid import GridRange
+
+__all__ = ["data_request", "grid_plan", "search_request"]
+
+
+def data_request(
+    source: str,
+    *,
+    limit: int | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    recipe: str = "fast",
+    overrides: list[str] | None = None,
+    epochs: int | None = None,
+) -> DataRequest:
+    """Reads which data and which recipe; `epochs` is one more override."""
+    values = parse_overrides(overrides or [])
+    if epochs is not None:
+        values["epochs"] = epochs
+    return DataRequest(source, limit, image_size, seed, device, recipe, values)
+
+
+def search_request(
+    target_macs: str,
+    *,
+    space: str,
+    resolution: int | None,
+    width: float,
+    objective: str,
+    exponent: float | None,
+    sampler: str,
+    trials: int,
+    time: str | None,
+    confirm: int,
+    epochs: int,
+) -> SearchRequest:
+    """Reads what is searched for."""
+    return SearchRequest(
+        target_macs=parse_count(target_macs, what="--target-macs"),
+        space=space,
+        resolution=resolution,
+        width=width,
+        objective=objective,
+        exponent=exponent,
+        sampler=sampler,
+        trials=trials,
+        seconds=None if time is None else parse_seconds(time, what="--time"),
+        confirm=confirm,
+        epochs=epochs,
+    )
+
+
+def grid_plan(
+    *,
+    alpha: str,
+    beta: str,
+    gamma: str,
+    step: float,
+    tolerance: float,
+    candidates: int | None,
+    seeds: int,
+    epochs: int,
+) -> GridPlan:
+    """Reads which grid is trained."""
+    grid = GridRange(
+        alpha=parse_range(alpha, what="--alpha"),
+        beta=parse_range(beta, what="--beta"),
+        gamma=parse_range(gamma, what="--gamma"),
+        step=step,
+        tolerance=tolerance,
+    )
+    return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds)

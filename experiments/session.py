@@ -1,0 +1,181 @@
+"""What every step of a run shares: folder, data, recipe, device, progress."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from experiments.checkpoint import TrainingInfo, read_info, save_network
+from experiments.config import DataConfig, RunConfig
+from experiments.data import ImageData
+from experiments.device import Device
+from experiments.progress import Reporter
+from experiments.recipes import Recipe
+from experiments.store import EvaluationLog, RunFolder
+from experiments.tensors import Normalize, part_tensors
+from experiments.train import EpochRecord, Trained, accuracy, train
+from nas.evaluation import Evaluation
+from search_spaces.codec import fingerprint
+from search_spaces.cost import cost
+from search_spaces.errors import InputError
+from search_spaces.spec import ArchSpec
+
+__all__ = ["Session", "data_config", "training_work"]
+
+WORK_OVERHEAD = 1.5e6  # what an image of a small network costs beyond its MACs, in MACs
+
+
+def training_work(spec: ArchSpec, images: int, epochs: int) -> float:
+    """Estimates a training's work, in MACs, for the time left."""
+    return epochs * images * (cost(spec).macs + WORK_OVERHEAD)
+
+
+def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
+    """Describes loaded data for run.toml."""
+    return DataConfig(
+        source=data.name,
+        limit=limit,
+        image_size=data.image_size,
+        seed=seed,
+        fingerprint=data.fingerprint,
+        split_digest=data.split_digest,
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+        classes=data.classes,
+    )
+
+
+@dataclass(frozen=True)
+class Session:
+    """Trains networks of one run, never the same one twice."""
+
+    folder: RunFolder
+    config: RunConfig
+    data: ImageData
+    device: Device
+    reporter: Reporter
+
+    @cached_property
+    def log(self) -> EvaluationLog:
+        """Opens the log of finished trainings."""
+        return self.folder.evaluations()
+
+    def short_recipe(self, epochs: int) -> Recipe:
+        """Returns the run's recipe for an evaluation: that many epochs, validated at the end."""
+        return self.config.recipe.model_copy(update={"epochs": epochs, "patience": 0})
+
+    def work(self, spec: ArchSpec, epochs: int) -> float:
+        """Estimates the work of one training of `spec`."""
+        return training_work(spec, len(self.data.train), epochs)
+
+    def key(self, spec: ArchSpec, recipe: Recipe, seed: int) -> str:
+        """Names a training: network, recipe, data with its split, and seed."""
+        data = f"{self.data.fingerprint}:{self.data.split_digest}"
+        return f"{fingerprint(spec)}:{recipe.digest}:{data}:{seed}"
+
+    def evaluate(self, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
+        """Trains a network and returns its validation accuracy, or looks that training up."""
+        recipe = self.short_recipe(epochs)
+        key = self.key(spec, recipe, seed)
+        known = self.log.get(key)
+        if known is not None:
+            return known
+        start = time.perf_counter()
+        trained = train(spec, self.data, recipe, seed=seed, device=self.device)
+        counted = cost(replace(spec, num_classes=self.data.num_classes))
+        evaluation = Evaluation(
+            accuracy=trained.accuracy,
+            macs=counted.macs,
+            params=counted.params,
+            seconds=time.perf_counter() - start,
+            seed=seed,
+            epochs=len(trained.history),
+        )
+        self.log.add(key, evaluation)
+        return evaluation
+
+    def info(self, spec: ArchSpec, recipe: Recipe, seed: int) -> TrainingInfo:
+        """Describes a training for its checkpoint, before it has results."""
+        data = {
+            "source": self.data.name,
+            "fingerprint": self.data.fingerprint,
+            "split_digest": self.data.split_digest,
+            "seed": self.config.data.seed,
+            "limit": self.config.data.limit,
+            "image_size": self.data.image_size,
+        }
+        return TrainingInfo(
+            spec=replace(spec, num_classes=self.data.num_classes),
+            classes=self.data.classes,
+            mean=self.data.mean,
+            std=self.data.std,
+            data=data,
+            recipe=recipe.model_dump(),
+            seed=seed,
+        )
+
+    def finished(self, spec: ArchSpec, path: Path, recipe: Recipe, *, seed: int) -> bool:
+        """Tells whether `path` holds this very training, done; raises if it holds another."""
+        if not path.is_file():
+            return False
+        if not read_info(path).same_training(self.info(spec, recipe, seed)):
+            raise InputError(f"{path} holds another training; choose another folder with --out")
+        return True
+
+    def train_final(self, spec: ArchSpec, path: Path, *, recipe: Recipe, seed: int) -> TrainingInfo:
+        """Trains a network to the end, reads the test part once, and saves the checkpoint.
+
+        A training that was finished before is read back; one that was interrupted goes on from
+        its last whole epoch.
+        """
+        if self.finished(spec, path, recipe, seed=seed):
+            self.reporter.skip(self.work(spec, recipe.epochs))
+            return read_info(path)
+        key = hashlib.sha256(self.key(spec, recipe, seed).encode()).hexdigest()[:16]
+        resume = path.parent / f".{path.stem}.{key}.resume"
+        trained = train(
+            spec,
+            self.data,
+            recipe,
+            seed=seed,
+            device=self.device,
+            resume=resume,
+            on_epoch=lambda record: self._report_epoch(record, spec, path.stem, recipe),
+        )
+        left = recipe.epochs - len(trained.history)
+        self.reporter.skip(self.work(spec, max(0, left)))
+        info = replace(self.info(spec, recipe, seed), metrics=self._metrics(trained))
+        save_network(path, trained.network, info)
+        resume.unlink(missing_ok=True)
+        return info
+
+    def _report_epoch(self, record: EpochRecord, spec: ArchSpec, name: str, recipe: Recipe) -> None:
+        score = "" if record.accuracy is None else f", validation {record.accuracy:.1%}"
+        text = f"{name}: epoch {record.epoch}/{recipe.epochs}, loss {record.loss:.3f}{score}"
+        self.reporter.done(self.work(spec, 1), text)
+
+    def _metrics(self, trained: Trained) -> dict[str, Any]:
+        """Returns a training's results; this is the one place that reads the test part."""
+        spec = trained.network.spec
+        test = part_tensors(self.data, self.data.test, spec.resolution, self.device)
+        normalize = Normalize(self.data.mean, self.data.std).to(self.device.torch)
+        test_accuracy = accuracy(
+            trained.network.to(self.device.torch), test, normalize, self.device
+        )
+        trained.network.cpu()
+        counted = cost(spec)
+        return {
+            "validation_accuracy": trained.accuracy,
+            "test_accuracy": test_accuracy,
+            "macs": counted.macs,
+            "params": counted.params,
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch,
+            "seconds": round(trained.seconds, 3),
+            "history": [astuple(record) for record in trained.history],
+        }

@@ -1,0 +1,164 @@
+"""The run folder: where everything is, who may write, and what has finished."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.storages import RDBStorage
+from optuna.study import Study
+
+from experiments.config import RunConfig, read_config, write_config
+from experiments.files import (
+    append_line,
+    read_lines,
+    write_atomic,
+    write_atomic_with,
+    writing_errors,
+)
+from nas.evaluation import Evaluation
+from search_spaces.errors import InputError, RunError
+
+__all__ = ["EvaluationLog", "RunFolder"]
+
+STUDY = "search"
+
+
+class EvaluationLog:
+    """Keeps every finished training, by key, in a file of JSON lines that is only appended to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known = {line["key"]: Evaluation(**line["evaluation"]) for line in read_lines(path)}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: str) -> Evaluation | None:
+        """Returns the finished training of that key, if there is one."""
+        return self._known.get(key)
+
+    def add(self, key: str, evaluation: Evaluation) -> None:
+        """Writes a finished training down; it is on disk when this returns."""
+        append_line(self.path, {"key": key, "evaluation": asdict(evaluation)})
+        self._known[key] = evaluation
+
+
+class RunFolder:
+    """Knows the files of a run; see the design of a run folder in the README."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_path = path / "run.toml"
+        self.best_path = path / "best.json"
+        self.front_path = path / "front.json"
+        self.trials_path = path / "trials.parquet"
+        self.grid_path = path / "scaling" / "grid.parquet"
+        self.constants_path = path / "scaling" / "constants.json"
+        self.family_path = path / "family"
+        self.baselines_path = path / "baselines"
+        self.export_path = path / "export"
+        self.ledger_path = path / "ledger.json"
+
+    @staticmethod
+    def is_run(path: Path) -> bool:
+        """Tells whether a folder is a run folder."""
+        return (path / "run.toml").is_file()
+
+    def read(self) -> RunConfig:
+        """Reads what was asked."""
+        return read_config(self.config_path)
+
+    def check(self, config: RunConfig) -> None:
+        """Raises `InputError` where the folder is another run's, or no run's at all."""
+        if self.config_path.exists():
+            if difference := self.read().mismatch(config):
+                raise InputError(
+                    f"{self.path} was made for {difference}; choose another folder with --out"
+                )
+        elif self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is a file; choose a folder with --out")
+        elif self.path.is_dir() and any(not f.name.startswith(".") for f in self.path.iterdir()):
+            raise InputError(f"{self.path} holds other files; choose an empty folder with --out")
+
+    def open(self, config: RunConfig) -> RunConfig:
+        """Writes run.toml, or goes on with a folder that was made for the same data and space."""
+        self.check(config)
+        if config.search is None and self.config_path.exists():
+            config = config.model_copy(update={"search": self.read().search})
+        write_config(self.config_path, config)
+        return config
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from writing here; the lock ends with this process.
+
+        Raises `RunError` when another process has it, `InputError` when it cannot be made.
+        """
+        with writing_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise RunError(f"{self.path}: another process is working in this run folder") from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def evaluations(self) -> EvaluationLog:
+        """Opens the log of finished trainings."""
+        return EvaluationLog(self.path / "evaluations.jsonl")
+
+    def study(self) -> Study:
+        """Opens the search's study, or creates it."""
+        storage = RDBStorage(f"sqlite:///{(self.path / 'study.db').resolve()}")
+        return optuna.create_study(
+            study_name=STUDY, storage=storage, direction="maximize", load_if_exists=True
+        )
+
+    def write_json(self, path: Path, document: Any) -> None:
+        """Writes an indented JSON document, whole or not at all."""
+        write_atomic(path, json.dumps(document, indent=2) + "\n")
+
+    def write_table(self, path: Path, rows: list[dict[str, Any]]) -> None:
+        """Writes rows as Parquet, whole or not at all."""
+        frame = pd.DataFrame(rows)
+        write_atomic_with(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+    @contextlib.contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Adds the wall and CPU seconds of a step to ledger.json, however it ends."""
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        try:
+            yield
+        finally:
+            spent = {"wall": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
+            ledger = self.ledger()
+            before = ledger.get(step, {})
+            ledger[step] = {k: round(before.get(k, 0.0) + v, 3) for k, v in spent.items()}
+            self.write_json(self.ledger_path, ledger)
+
+    def ledger(self) -> dict[str, dict[str, float]]:
+        """Reads the seconds spent so far, by step."""
+        if not self.ledger_path.is_file():
+            return {}
+        ledger: dict[str, dict[str, float]] = json.loads(self.ledger_path.read_text())
+        return ledger
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

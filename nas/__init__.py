@@ -1,0 +1,1 @@
+"""How to search: objectives, samplers and the loop that asks, evaluates and tells."""

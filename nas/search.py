@@ -1,0 +1,264 @@
+"""The search loop: ask the sampler, evaluate the network, tell the study.
+
+The study is the only state. A sampler is made anew for every trial from a seed that depends on
+how many trials have finished, so a search that was killed and started again goes on exactly as one
+that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nas.evaluation import Evaluation, Evaluator
+from nas.objective import Objective
+from search_spaces.codec import fingerprint
+from search_spaces.errors import RunError
+from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchSpec
+
+__all__ = [
+    "Budget",
+    "TrialRecord",
+    "confirm",
+    "derive_seed",
+    "give_up_running",
+    "records",
+    "search",
+]
+
+MAX_DUPLICATES = 20
+MAX_FAILURES = 5
+INTERRUPTED = "interrupted"
+SamplerFactory = Callable[[int], BaseSampler]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bounds a search: `trials` networks evaluated, and, if given, `seconds` of wall time."""
+
+    trials: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """Describes one trial of a study: what was chosen and what came out.
+
+    `duplicate_of` is the number of the trial that evaluated the same network first.
+    """
+
+    number: int
+    spec: ArchSpec
+    choices: dict[str, object]
+    fingerprint: str
+    state: str
+    reward: float | None
+    evaluation: Evaluation | None
+    duplicate_of: int | None
+    error: str | None
+
+
+def derive_seed(*parts: object) -> int:
+    """Returns a seed in [0, 2³¹) that depends on every part and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def give_up_running(study: Study) -> int:
+    """Marks trials that a killed process left running as failed; returns how many there were."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in running:
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    return len(running)
+
+
+def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
+    """Reads every finished trial back from the study, in order."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    complete = {c.name for c in space.choices}
+    return [_record(trial, space) for trial in finished if complete <= trial.params.keys()]
+
+
+def _record(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
+    attrs = trial.user_attrs
+    spec = space.decode(trial.params)
+    evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
+    error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
+    return TrialRecord(
+        number=trial.number,
+        spec=replace(spec, name=f"{space.name}_trial{trial.number}"),
+        choices=dict(trial.params),
+        fingerprint=attrs.get("fingerprint") or fingerprint(spec),
+        state=trial.state.name.lower(),
+        reward=trial.value,
+        evaluation=Evaluation(**attrs["evaluation"]) if evaluated else None,
+        duplicate_of=attrs.get("duplicate_of"),
+        error=error,
+    )
+
+
+def search(
+    study: Study,
+    space: SearchSpace,
+    evaluate: Evaluator,
+    objective: Objective,
+    *,
+    sampler: SamplerFactory,
+    budget: Budget,
+    seed: int = 0,
+    on_trial: Callable[[TrialRecord], None] | None = None,
+    on_start: Callable[[int, ArchSpec], None] | None = None,
+) -> list[TrialRecord]:
+    """Evaluates networks of `space` until the budget is spent; returns all of the study's trials.
+
+    A network that was evaluated before, under whatever choices, takes that result and does not
+    count. Raises `RunError` after five evaluations in a row that failed.
+    """
+    give_up_running(study)
+    deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
+    loop = _Loop(study, space, evaluate, objective, sampler, seed)
+    for record in records(study, space):
+        loop.remember(record)
+    while loop.evaluated < budget.trials and not loop.exhausted:
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+        trial, spec = loop.ask()
+        if on_start is not None:
+            on_start(trial.number, spec)
+        record = loop.run(trial, spec)
+        if on_trial is not None:
+            on_trial(record)
+    return records(study, space)
+
+
+class _Loop:
+    """Keeps what the loop has learnt from the study: known networks, counts, failures."""
+
+    def __init__(
+        self,
+        study: Study,
+        space: SearchSpace,
+        evaluate: Evaluator,
+        objective: Objective,
+        sampler: SamplerFactory,
+        seed: int,
+    ) -> None:
+        self.study, self.space, self.evaluate, self.objective = study, space, evaluate, objective
+        self.sampler, self.seed = sampler, seed
+        self.known: dict[str, TrialRecord] = {}
+        self.finished = self.evaluated = self.duplicates = self.failures = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Tells whether random draws, too, found nothing new: the space is all but used up."""
+        return self.duplicates >= 2 * MAX_DUPLICATES + 2 * len(self.known)
+
+    def remember(self, record: TrialRecord) -> None:
+        """Takes a finished trial into account; one that was interrupted leaves no trace."""
+        if record.error == INTERRUPTED:
+            return
+        self.finished += 1
+        if record.duplicate_of is not None:
+            self.duplicates += 1
+            return
+        self.duplicates = 0
+        self.known.setdefault(record.fingerprint, record)
+        if record.error:
+            self.failures += 1
+        else:
+            self.evaluated += 1
+            self.failures = 0
+
+    def ask(self) -> tuple[Trial, ArchSpec]:
+        """Starts a trial; a sampler that keeps repeating itself gives way to random draws."""
+        seed = derive_seed(self.seed, "sampler", self.finished)
+        stuck = self.duplicates >= MAX_DUPLICATES
+        self.study.sampler = RandomSampler(seed=seed) if stuck else self.sampler(seed)
+        distributions: dict[str, BaseDistribution] = {
+            choice.name: CategoricalDistribution(choice.options) for choice in self.space.choices
+        }
+        trial = self.study.ask(distributions)
+        return trial, self.space.decode(trial.params)
+
+    def run(self, trial: Trial, spec: ArchSpec) -> TrialRecord:
+        """Evaluates a trial, or takes the result of the same network, and tells the study."""
+        name = fingerprint(spec)
+        trial.set_user_attr("fingerprint", name)
+        if name in self.known:
+            self._tell_duplicate(trial, self.known[name])
+        else:
+            self._tell_new(trial, spec, name)
+        frozen = self.study.trials[trial.number]
+        record = _record(frozen, self.space)
+        self.remember(record)
+        if self.failures >= MAX_FAILURES:
+            raise RunError(f"{self.failures} trials in a row failed; the last one: {record.error}")
+        return record
+
+    def _tell_duplicate(self, trial: Trial, first: TrialRecord) -> None:
+        trial.set_user_attr("duplicate_of", first.number)
+        if first.evaluation is None:
+            trial.set_user_attr("error", first.error)
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        trial.set_user_attr("evaluation", asdict(first.evaluation))
+        self.study.tell(trial, first.reward)
+
+    def _tell_new(self, trial: Trial, spec: ArchSpec, name: str) -> None:
+        try:
+            evaluation = self.evaluate(spec, seed=derive_seed(self.seed, "trial", name))
+        except Exception as error:  # noqa: BLE001 (a trial's fault is recorded; the search goes on)
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        trial.set_user_attr("evaluation", asdict(evaluation))
+        self.study.tell(trial, self.objective(evaluation.accuracy, evaluation.macs))
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Holds a network's rewards over several trainings, the first from the search."""
+
+    record: TrialRecord
+    evaluations: tuple[Evaluation, ...]
+    rewards: tuple[float, ...]
+
+    @property
+    def mean_reward(self) -> float:
+        """Averages the rewards."""
+        return sum(self.rewards) / len(self.rewards)
+
+
+def confirm(
+    trials: Iterable[TrialRecord],
+    evaluate: Evaluator,
+    objective: Objective,
+    *,
+    count: int = 3,
+    repeats: int = 2,
+    seed: int = 0,
+) -> list[Confirmed]:
+    """Trains the `count` best networks `repeats` more times, with other seeds; best mean first.
+
+    The best of many noisy measurements is partly luck. The search's own measurement of each is
+    therefore left out of the mean, unless `repeats` is 0.
+    """
+    first = [t for t in trials if t.evaluation and t.duplicate_of is None and t.reward is not None]
+    best = sorted(first, key=lambda t: (-(t.reward or 0.0), t.number))[:count]
+    confirmed = []
+    for trial in best:
+        seeds = (derive_seed(seed, "confirm", trial.fingerprint, i) for i in range(repeats))
+        again = tuple(evaluate(trial.spec, seed=each) for each in seeds)
+        assert trial.evaluation is not None
+        used = again or (trial.evaluation,)
+        rewards = tuple(objective(e.accuracy, e.macs) for e in used)
+        confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
+    return sorted(confirmed, key=lambda c: -c.mean_reward)

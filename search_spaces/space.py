@@ -1,0 +1,211 @@
+"""A search space: a skeleton, the options of each of its stages, and how choices become a spec."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from search_spaces.cost import cost, stage_cost
+from search_spaces.errors import InputError
+from search_spaces.resize import round_filters
+from search_spaces.spec import ArchSpec, BlockKind, StageSpec
+
+__all__ = ["Choice", "SearchSpace", "StageOptions", "Value", "Values"]
+
+Value = int | float | str
+Values = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Names one thing to choose and its options."""
+
+    name: str
+    options: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageOptions:
+    """Lists what may be chosen for one stage.
+
+    `layers` is added to the skeleton's repeats, `widths` multiply its channels. Squeeze-excite
+    belongs to MBConv: a Fused-MBConv stage has none, whatever is chosen (EfficientNetV2).
+    """
+
+    kinds: tuple[BlockKind, ...] = ("mbconv",)
+    kernels: tuple[int, ...] = (3, 5)
+    expands: tuple[float, ...] = (3, 6)
+    se_ratios: tuple[float, ...] = (0, 0.25)
+    layers: tuple[int, ...] = (-1, 0, 1)
+    widths: tuple[float, ...] = (0.75, 1, 1.25)
+
+    def table(self) -> dict[str, tuple[Value, ...]]:
+        """Returns the options by the name of the choice."""
+        return {
+            "kind": self.kinds,
+            "kernel": self.kernels,
+            "expand": self.expands,
+            "se": self.se_ratios,
+            "layers": self.layers,
+            "width": self.widths,
+        }
+
+    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec:
+        """Returns the skeleton's stage `base` with `values` chosen."""
+        kind: BlockKind = "fused" if values["kind"] == "fused" else "mbconv"
+        return replace(
+            base,
+            kind=kind,
+            kernel=int(values["kernel"]),
+            expand=_plain(values["expand"]),
+            se_ratio=0 if kind == "fused" else _plain(values["se"]),
+            repeats=max(1, base.repeats + int(values["layers"])),
+            out_ch=round_filters(base.out_ch * float(values["width"])),
+        )
+
+
+def _plain(value: Value) -> float:
+    """Returns a number as whole if it is: 6.0 and 6 are one expansion."""
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Holds a skeleton (an `ArchSpec` whose stages give width, stride and repeats) and options.
+
+    Choices are named `stage1.kernel`; a choice with one option is not offered.
+    """
+
+    name: str
+    skeleton: ArchSpec
+    options: tuple[StageOptions, ...]
+
+    def __post_init__(self) -> None:
+        stages, options = len(self.skeleton.stages), len(self.options)
+        if stages != options:
+            raise InputError(f"space {self.name}: {stages} stages but options for {options}")
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """Lists what is to be chosen, in the order of the network."""
+        return tuple(
+            Choice(f"stage{number}.{name}", options)
+            for number, stage in enumerate(self.options, 1)
+            for name, options in stage.table().items()
+            if len(options) > 1
+        )
+
+    @property
+    def size(self) -> int:
+        """Counts the combinations of choices; some of them build the same network."""
+        return math.prod(len(choice.options) for choice in self.choices)
+
+    def decode(self, values: Values) -> ArchSpec:
+        """Builds the spec of a full set of choices; raises `InputError` for any other."""
+        self._check(values)
+        stages = []
+        for number, (base, options) in enumerate(
+            zip(self.skeleton.stages, self.options, strict=True), 1
+        ):
+            chosen = {
+                name: values.get(f"stage{number}.{name}", only[0])
+                for name, only in options.table().items()
+            }
+            stages.append(options.apply(base, chosen))
+        return replace(self.skeleton, name=self.name, stages=tuple(stages))
+
+    def _check(self, values: Values) -> None:
+        names = [choice.name for choice in self.choices]
+        for name in values:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise InputError(f"space {self.name} has no choice {name!r}{hint}")
+        for choice in self.choices:
+            if choice.name not in values:
+                raise InputError(f"space {self.name}: {choice.name} is not chosen")
+            if values[choice.name] not in choice.options:
+                raise InputError(
+                    f"space {self.name}: {choice.name} is {values[choice.name]!r}; "
+                    f"it must be one of {', '.join(map(str, choice.options))}"
+                )
+
+    def encode(self, values: Values) -> np.ndarray:
+        """Returns the index of each choice's option, int64 (choices,)."""
+        self._check(values)
+        return np.array([c.options.index(values[c.name]) for c in self.choices], dtype=np.int64)
+
+    def values(self, indices: np.ndarray) -> dict[str, Value]:
+        """Returns the choices that `encode` gave `indices` (choices,) for."""
+        return {
+            choice.name: choice.options[int(index)]
+            for choice, index in zip(self.choices, indices, strict=True)
+        }
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Draws each choice uniformly."""
+        return self.values(np.array([rng.integers(len(c.options)) for c in self.choices]))
+
+    def neighbours(self, values: Values) -> Iterator[dict[str, Value]]:
+        """Yields every set of choices that differs in one."""
+        for choice in self.choices:
+            for option in choice.options:
+                if option != values[choice.name]:
+                    yield {**values, choice.name: option}
+
+    @cached_property
+    def macs_range(self) -> tuple[int, int]:
+        """Returns the fewest and the most MACs of any network in the space, exactly.
+
+        A stage's cost depends on the others only through its input width, so the extremes are
+        found by dynamic programming over widths.
+        """
+        shell = cost(self.skeleton)
+        fixed = shell.stages[0].macs + shell.stages[-1].macs
+        extremes = {self.skeleton.stem_ch: (fixed, fixed)}
+        side = shell.stages[0].side
+        for base, options in zip(self.skeleton.stages, self.options, strict=True):
+            extremes = self._next_extremes(base, options, extremes, side)
+            side = -(-side // base.stride)
+        head = side**2 * self.skeleton.head_ch
+        lows = [low + ch * head for ch, (low, _) in extremes.items()]
+        highs = [high + ch * head for ch, (_, high) in extremes.items()]
+        return min(lows), max(highs)
+
+    def _next_extremes(
+        self,
+        base: StageSpec,
+        options: StageOptions,
+        before: Mapping[int, tuple[int, int]],
+        side: int,
+    ) -> dict[int, tuple[int, int]]:
+        table = options.table()
+        stages = {
+            options.apply(base, dict(zip(table, combination, strict=True)))
+            for combination in itertools.product(*table.values())
+        }
+        after: dict[int, tuple[int, int]] = {}
+        for (in_ch, (low, high)), stage in itertools.product(before.items(), stages):
+            macs = stage_cost("", stage.blocks(in_ch, self.skeleton.act), side).macs
+            old_low, old_high = after.get(stage.out_ch, (low + macs, high + macs))
+            after[stage.out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
+        return after
+
+    def check_target(self, target_macs: float) -> None:
+        """Raises `InputError`, with the range it can, for MACs no network of the space reaches."""
+        low, high = self.macs_range
+        if not low <= target_macs <= high:
+            side = self.skeleton.resolution
+            raise InputError(
+                f"no network of space {self.name!r} at {side}×{side} has "
+                f"{target_macs / 1e6:.4g}M MACs; "
+                f"it reaches {low / 1e6:.4g}M to {high / 1e6:.4g}M "
+                "(another --resolution or --width moves that)"
+            )

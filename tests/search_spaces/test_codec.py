@@ -1,0 +1,188 @@
+"""Specs written and read: round trips, refusals, fingerprints."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from search_spaces.catalog import CATALOG, catalog_spec
+from search_spaces.codec import (
+    VERSION,
+    fingerprint,
+    spec_from_json,
+    spec_to_json,
+    stage_from_string,
+    stage_to_string,
+    stages_from_strings,
+)
+from search_spaces.spec import ArchSpec, SpecError, StageSpec
+from tests.search_spaces.strategies import arch_specs, stage_specs
+
+Document = dict[str, Any]
+BASE = catalog_spec("mobilenetv2")
+
+
+@given(spec=arch_specs())
+def test_a_spec_survives_json(spec: ArchSpec) -> None:
+    read = spec_from_json(spec_to_json(spec))
+    assert read == spec
+    assert fingerprint(read) == fingerprint(spec)
+
+
+@given(stage=stage_specs())
+def test_a_stage_survives_its_block_string(stage: StageSpec) -> None:
+    text = stage_to_string(stage)
+    assert stage_from_string(text) == stage
+    assert not set(text) & set(" \n")
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_published_block_strings_are_written_as_they_are_read(name: str) -> None:
+    blocks = CATALOG[name].blocks
+    assert " ".join(map(stage_to_string, stages_from_strings(blocks))) == blocks
+
+
+def one_line(error: pytest.ExceptionInfo[SpecError]) -> str:
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("nonsense", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("9" * 5000, "not JSON"),
+        ("[1]", "format"),
+        ('{"format": "other"}', "compound-nas/arch"),
+    ],
+)
+def test_other_files_are_refused(text: str, named: str) -> None:
+    with pytest.raises(SpecError, match=named) as error:
+        spec_from_json(text, where="my.json")
+    assert one_line(error).startswith("my.json: ")
+
+
+def in_arch(name: str, value: object) -> Callable[[Document], object]:
+    return lambda document: document["arch"].update({name: value})
+
+
+def in_stage(name: str, value: object) -> Callable[[Document], object]:
+    return lambda document: document["arch"]["stages"][1].update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda d: d.update(version=VERSION + 1), "version 2 is newer"),
+        (lambda d: d.update(version=0), "version is 0"),
+        (lambda d: d.update(version=True), "version is True"),
+        (lambda d: d.update(version="1"), "version is '1'"),
+        (lambda d: d.pop("arch"), "arch"),
+        (lambda d: d["arch"].pop("resolution"), "resolution"),
+        (lambda d: d["arch"].pop("stages"), "stages"),
+        (lambda d: d["arch"]["stages"][1].pop("kernel"), "kernel"),
+        (in_arch("colour", "red"), "colour"),
+        (in_arch("resolution", True), "resolution"),
+        (in_arch("resolution", "64"), "resolution"),
+        (in_arch("resolution", 0), "resolution is 0"),
+        (in_arch("stem_kernel", 4), "stem_kernel is 4"),
+        (in_arch("stages", []), "stages"),
+        (in_arch("act", "gelu"), "act"),
+        (in_arch("dropout", 1.0), "dropout is 1"),
+        (in_arch("name", "two\nlines"), "name"),
+        (in_stage("colour", "red"), "colour"),
+        (in_stage("kernel", 4), "kernel is 4"),
+        (in_stage("repeats", 0), "repeats is 0"),
+        (in_stage("repeats", True), "repeats"),
+        (in_stage("expand", 0.5), "expand is 0.5"),
+        (in_stage("expand", True), "expand"),
+        (in_stage("stride", 3), "stride is 3"),
+        (in_stage("kind", "dense"), "kind"),
+        (in_stage("skip", "pool"), "skip"),
+    ],
+)
+def test_a_wrong_field_is_named(change: Callable[[Document], object], named: str) -> None:
+    document = json.loads(spec_to_json(BASE))
+    change(document)
+    with pytest.raises(SpecError, match=named) as error:
+        spec_from_json(json.dumps(document), where="my.json")
+    assert one_line(error).startswith("my.json: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("zz_r1_k3_s1_c8", "'zz'"),
+        ("", "type"),
+        ("ir_r1_k3_s1_e6", "'c' is missing"),
+        ("ir_k3_s1_e6_c8", "'r' is missing"),
+        ("ir_r1_k3_s1_e6_c8_q9", "'q9'"),
+        ("ir_r1_k4_s1_e6_c8", "kernel is 4"),
+        ("ir_r0_k3_s1_e6_c8", "repeats is 0"),
+        ("ir_r1_k3_s1_e0.5_c8", "expand is 0.5"),
+        ("ir_r1.5_k3_s1_e6_c8", "1.5"),
+    ],
+)
+def test_a_wrong_block_string_is_named(text: str, named: str) -> None:
+    with pytest.raises(SpecError, match=named) as error:
+        stage_from_string(text)
+    assert repr(text) in one_line(error)
+
+
+def test_expand_and_squeeze_may_be_left_out() -> None:
+    assert stage_from_string("er_r1_k3_s1_c8") == StageSpec("fused", 3, 1, 1, 8, 1)
+
+
+def with_first_stage(**changes: object) -> ArchSpec:
+    first, *rest = BASE.stages
+    return replace(BASE, stages=(replace(first, **changes), *rest))  # type: ignore[arg-type]
+
+
+@given(spec=arch_specs())
+def test_a_fingerprint_is_blind_to_names_and_to_how_stages_are_split(spec: ArchSpec) -> None:
+    split = tuple(
+        replace(stage, repeats=1, stride=stage.stride if i == 0 else 1)
+        for stage in spec.stages
+        for i in range(stage.repeats)
+    )
+    assert fingerprint(replace(spec, name="other", stages=split)) == fingerprint(spec)
+
+
+def test_a_fingerprint_takes_0_and_0_0_for_the_same() -> None:
+    assert fingerprint(replace(BASE, drop_path=0)) == fingerprint(replace(BASE, drop_path=0.0))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, resolution=192),
+        replace(BASE, num_classes=10),
+        replace(BASE, act="relu"),
+        replace(BASE, in_ch=1),
+        replace(BASE, stem_stride=1),
+        replace(BASE, head_ch=1024),
+        replace(BASE, dropout=0.3),
+        replace(BASE, drop_path=0.1),
+        replace(BASE, bn_eps=1e-4),
+        replace(BASE, stages=BASE.stages[:-1]),
+        with_first_stage(kernel=5),
+        with_first_stage(se_ratio=0.25),
+        with_first_stage(kind="fused"),
+        with_first_stage(expand=2),
+        with_first_stage(repeats=2),
+    ],
+)
+def test_a_fingerprint_tells_networks_apart(other: ArchSpec) -> None:
+    assert fingerprint(other) != fingerprint(BASE)
+
+
+def test_a_fingerprint_sees_a_residual() -> None:
+    stage = StageSpec("mbconv", 3, 1, 2, 8, 2)
+    with_skip = ArchSpec("one", 16, (stage,))
+    without = replace(with_skip, stages=(replace(stage, skip="none"),))
+    assert fingerprint(with_skip) != fingerprint(without)

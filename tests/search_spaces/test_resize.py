@@ -1,0 +1,108 @@
+"""The rounding rules, and networks brought to other sizes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search_spaces.catalog import catalog_spec
+from search_spaces.cost import cost
+from search_spaces.layers import ConvLayer, block_layers, head_layer, stem_layer
+from search_spaces.resize import Rounding, limit_stride, resize, round_filters, round_repeats
+from search_spaces.spec import ArchSpec, SpecError
+from tests.search_spaces.strategies import arch_specs
+
+BASE = catalog_spec("efficientnet_b0")
+PLAIN = Rounding(ninety_percent=False)
+
+
+def running_statistics(spec: ArchSpec) -> int:
+    blocks = [block for stage in spec.stage_blocks() for block in stage]
+    layers = [stem_layer(spec), head_layer(spec), *(x for b in blocks for x in block_layers(b))]
+    return sum(2 * layer.out_ch for layer in layers if isinstance(layer, ConvLayer))
+
+
+@pytest.mark.parametrize(
+    ("channels", "with_rule", "without"),
+    # B3 multiplies widths by 1.2: of its widths only 16·1.2 = 19.2 would fall over 10% short.
+    [(19.2, 24, 16), (28.8, 32, 32), (38.4, 40, 40), (48, 48, 48), (1, 8, 8), (12, 16, 16)],
+)
+def test_widths_are_rounded_as_published(channels: float, with_rule: int, without: int) -> None:
+    assert round_filters(channels) == with_rule
+    assert round_filters(channels, PLAIN) == without
+
+
+@given(channels=st.floats(1, 5000), divisor=st.sampled_from([1, 2, 4, 8, 16]))
+def test_widths_are_multiples_and_never_far_below(channels: float, divisor: int) -> None:
+    rounded = round_filters(channels, Rounding(divisor=divisor))
+    assert rounded % divisor == 0
+    assert rounded >= 0.9 * channels
+
+
+def test_the_rule_matters_for_b3() -> None:
+    ruled, plain = (
+        resize(BASE, width=1.2, depth=1.4, resolution=300, rounding=rounding)
+        for rounding in (Rounding(), PLAIN)
+    )
+    assert cost(ruled).params // 1000 == 12_233
+    # google/automl's own tests count BatchNorm's running statistics as well.
+    assert (cost(ruled).params + running_statistics(ruled)) // 1000 == 12_320
+    assert (cost(plain).params + running_statistics(plain)) // 1000 == 12_314
+
+
+def test_v2_b3_goes_without_the_rule() -> None:
+    base = catalog_spec("efficientnetv2_b0")
+    v2_b3 = resize(base, width=1.2, depth=1.4, rounding=PLAIN)
+    assert v2_b3.stages == catalog_spec("efficientnetv2_b3").stages
+    assert v2_b3.stages != resize(base, width=1.2, depth=1.4).stages
+
+
+@pytest.mark.parametrize(
+    ("exact", "blocks"), [(1.0, 1), (1.1, 2), (0.2, 1), (3 * 1.4, 5), (5 * 1.2, 6), (2 + 1e-12, 2)]
+)
+def test_repeats_are_rounded_up(exact: float, blocks: int) -> None:
+    assert round_repeats(exact) == blocks
+
+
+def test_lite_networks_keep_their_ends() -> None:
+    lite = resize(BASE, width=1.4, depth=1.8, rounding=Rounding(fixed_ends=True))
+    assert (lite.stem_ch, lite.head_ch) == (32, 1280)
+    assert [lite.stages[0].repeats, lite.stages[-1].repeats] == [1, 1]
+    assert lite.stages[1].repeats == 4
+
+
+@given(spec=arch_specs())
+def test_multipliers_of_one_change_nothing(spec: ArchSpec) -> None:
+    assert resize(spec) == spec
+
+
+@pytest.mark.parametrize(
+    "bad", [{"width": 0}, {"depth": -1}, {"width": float("nan")}, {"depth": float("inf")}]
+)
+def test_multipliers_must_be_positive(bad: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match="positive"):
+        resize(BASE, **bad)  # type: ignore[arg-type]
+
+
+def test_a_resolution_of_nought_is_refused() -> None:
+    with pytest.raises(SpecError, match="resolution is 0"):
+        resize(BASE, resolution=0)
+
+
+def test_the_earliest_strides_go_first() -> None:
+    limited = limit_stride(BASE, 4)
+    assert limited.stem_stride == 1
+    assert [stage.stride for stage in limited.stages] == [1, 1, 1, 2, 1, 2, 1]
+    assert limit_stride(BASE, 32) == BASE
+
+
+@given(spec=arch_specs(), most=st.integers(0, 40))
+def test_strides_are_limited_and_nothing_else_changes(spec: ArchSpec, most: int) -> None:
+    limited = limit_stride(spec, most)
+    assert limited.total_stride <= max(1, most)
+    if spec.total_stride <= most:
+        assert limited == spec
+    assert [replace(stage, stride=1) for stage in limited.stages] == [
+        replace(stage, stride=1) for stage in spec.stages
+    ]
