@@ -157,7 +157,8 @@ def search(
     """Searches a space for the network with the best reward at a MACs target."""
     from experiments.render import print_json, print_search
     from experiments.requests import data_request, search_request
-    from experiments.search_step import run_search, search_document
+    from experiments.search_results import search_document
+    from experiments.search_step import run_search, search_work
 
     asked = search_request(
         target_macs, space=space, resolution=resolution, width=width, objective=objective,
@@ -169,7 +170,10 @@ def search(
         overrides=set_,
     )  # fmt: skip
     with _opened(request, out, json, asked) as session:
-        run_search(session)
+        session.reporter.plan(search_work(session))
+        session.reporter.step("Search")
+        with session.folder.timed("search"):
+            run_search(session)
         document = search_document(session.folder)
     print_json(document) if json else print_search(document)
 
@@ -241,6 +245,11 @@ def _session(
     request: DataRequest | None, folder: Path, quiet: bool, device: str
 ) -> Iterator[Session]:
     """Opens a folder for the data asked for, or with the data that it was made with."""
+    from experiments.data import FORMS
+    from experiments.store import RunFolder
+
+    if request is None and not RunFolder.is_run(folder):
+        raise InputError(f"--data is missing ({FORMS}), since {folder} is no run folder")
     opened = _opened(request, folder, quiet) if request else _reopened(folder, quiet, device)
     with opened as session:
         yield session
@@ -376,7 +385,7 @@ def bench(
 def main() -> None:
     """Runs the command; prints one line for what goes wrong and sets the exit status."""
     try:
-        status = app(standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except InputError as error:
         sys.exit(_complain(error, 2))
     except RunError as error:
@@ -389,7 +398,7 @@ def main() -> None:
 
 
 def _complain(message: object, status: int) -> int:
-    sys.stderr.write(f"nas: {message}\n")
+    sys.stderr.write(f"nas: {' '.join(str(message).splitlines())}\n")
     return status
 
 

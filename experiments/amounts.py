@@ -45,7 +45,7 @@ def parse_range(text: str, *, what: str = "range") -> tuple[float, float]:
 def format_count(value: float) -> str:
     """Writes 2 034 112 as `2.03M`."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
+        if abs(value) >= 0.9995 * size:  # what rounds to 1000k is 1M
             return (
                 f"{value / size:.3g}{unit}" if value < 999.5 * size else f"{value / size:.0f}{unit}"
             )
@@ -54,8 +54,8 @@ def format_count(value: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Writes 3 725 s as `1h02m`, 125 s as `2m05s` and 4.2 s as `4.2s`."""
-    if seconds < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
+    if seconds < 59.5:
+        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes}m{rest:02d}s"

@@ -73,7 +73,15 @@ def read_info(path: Path) -> TrainingInfo:
         raise InputError(
             f"{path}: holds no architecture; only checkpoints of `nas train` can be read"
         )
-    document = json.loads(metadata[KEY])
+    try:
+        return _info(json.loads(metadata[KEY]), path)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: what it says of its training cannot be read") from None
+
+
+def _info(document: dict[str, Any], path: Path) -> TrainingInfo:
     if document.pop("format", None) != FORMAT or document.pop("version", VERSION + 1) > VERSION:
         raise InputError(f"{path}: written by a newer version; update compound-nas")
     document["spec"] = spec_from_json(document["spec"], where=str(path))

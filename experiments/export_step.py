@@ -39,7 +39,12 @@ def _images_of(info: TrainingInfo | None, data: str | None) -> ImageData:
     if info is not None and info.data:
         known = info.data
         try:
-            return load_data(known["source"], limit=known["limit"], seed=known["seed"])
+            return load_data(
+                known["source"],
+                limit=known["limit"],
+                image_size=known["image_size"],
+                seed=known["seed"],
+            )
         except InputError:
             pass  # the data has moved; any real images will do to compare two runtimes
     return load_data("digits")

@@ -12,7 +12,16 @@ from typing import Any
 
 from search_spaces.errors import InputError
 
-__all__ = ["append_line", "read_lines", "write_atomic", "write_atomic_with", "writing_errors"]
+__all__ = [
+    "append_line",
+    "read_lines",
+    "remove_temporaries",
+    "write_atomic",
+    "write_atomic_with",
+    "writing_errors",
+]
+
+TEMPORARY = ".tmp-"
 
 
 @contextlib.contextmanager
@@ -29,7 +38,7 @@ def write_atomic_with(path: Path, write: Callable[[Path], object]) -> None:
     with writing_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+            dir=path.parent, prefix=f"{TEMPORARY}{path.stem}-", suffix=path.suffix
         )
         os.close(handle)
         temporary = Path(name)
@@ -41,6 +50,12 @@ def write_atomic_with(path: Path, write: Callable[[Path], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes the temporary files that killed writers left in `folder` and below."""
+    for stale in folder.rglob(f"{TEMPORARY}*"):
+        stale.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

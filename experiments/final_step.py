@@ -48,14 +48,18 @@ class FinalRow:
 
 
 def fit_baselines(base: ArchSpec, names: tuple[str, ...] = BASELINES) -> tuple[ArchSpec, ...]:
-    """Returns published networks at the base's resolution, total stride and MACs (±10%)."""
+    """Returns published networks at the base's resolution and MACs (±10%).
+
+    As is common for small images, their earliest strides are dropped until the last feature map
+    is two pixels a side; the other strides, and the proportions of widths and depths, stay.
+    """
     return tuple(
         fit_macs(
             catalog_spec(name),
             cost(base).macs,
             resolution=base.resolution,
             num_classes=base.num_classes,
-            max_stride=base.total_stride,
+            max_stride=max(1, base.resolution // 2),
             name=f"{name}_fitted",
         )
         for name in names

@@ -101,6 +101,11 @@ def start(
     device = pick_device(request.device)
     recipe = load_recipe(request.recipe, request.overrides)
     data = load_requested(request)
+    if len(data.train) < recipe.batch_size:
+        raise InputError(
+            f"{len(data.train)} training images are fewer than one batch of {recipe.batch_size}; "
+            "use more images or a smaller --set batch_size"
+        )
     config = RunConfig(
         seed=request.seed,
         data=data_config(data, limit=request.limit, seed=request.seed),

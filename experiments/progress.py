@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from experiments.amounts import format_seconds
 
@@ -20,14 +22,20 @@ class Reporter(Protocol):
     def plan(self, work: float) -> None:
         """Adds work that is still to be done."""
 
+    def skip(self, work: float) -> None:
+        """Takes planned work back: it turned out to be done already, or not to be needed."""
+
     def step(self, title: str) -> None:
         """Says which step begins."""
 
+    def running(self, text: str) -> None:
+        """Says what is being done right now."""
+
+    def best(self, text: str) -> None:
+        """Says what is the best so far."""
+
     def done(self, work: float, text: str = "") -> None:
         """Says that planned work has been done, and in a few words which."""
-
-    def skip(self, work: float) -> None:
-        """Takes planned work back: it turned out to be done already, or not to be needed."""
 
     def note(self, text: str) -> None:
         """Prints a line that stays."""
@@ -39,17 +47,47 @@ class SilentReporter:
     def plan(self, work: float) -> None:
         """Ignores it."""
 
+    def skip(self, work: float) -> None:
+        """Ignores it."""
+
     def step(self, title: str) -> None:
+        """Ignores it."""
+
+    def running(self, text: str) -> None:
+        """Ignores it."""
+
+    def best(self, text: str) -> None:
         """Ignores it."""
 
     def done(self, work: float, text: str = "") -> None:
         """Ignores it."""
 
-    def skip(self, work: float) -> None:
-        """Ignores it."""
-
     def note(self, text: str) -> None:
         """Ignores it."""
+
+
+class _Bar(Progress):
+    """Draws a bar with a line of text below it."""
+
+    status = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yields the bar, then the line."""
+        yield self.make_tasks_table(self.tasks)
+        yield Text(f"  {self.status}", overflow="ellipsis", no_wrap=True)
+
+
+def _bar(console: Console) -> _Bar:
+    return _Bar(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("·"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
 
 
 class ConsoleReporter:
@@ -59,23 +97,14 @@ class ConsoleReporter:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.total = self.finished = 0.0
         self.started = time.monotonic()
-        self.title = ""
-        self.bar: Progress | None = None
+        self.title = self.now = self.found = ""
+        self.bar: _Bar | None = None
         self.task: TaskID | None = None
 
     def __enter__(self) -> ConsoleReporter:
         if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("[bold]{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.fields[left]}"),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[text]}"),
-                console=self.console,
-                transient=True,
-            )
-            self.task = self.bar.add_task("", total=1.0, left="", text="")
+            self.bar = _bar(self.console)
+            self.task = self.bar.add_task("", total=1.0, left="")
             self.bar.start()
         return self
 
@@ -91,25 +120,36 @@ class ConsoleReporter:
     def plan(self, work: float) -> None:
         """Adds work that is still to be done."""
         self.total += work
-        self._draw("")
-
-    def step(self, title: str) -> None:
-        """Prints the step's title."""
-        self.title = title
-        self.console.print(f"[bold]── {title}[/bold]")
-        self._draw("")
-
-    def done(self, work: float, text: str = "") -> None:
-        """Moves the bar; where there is none, prints `text` with the time left."""
-        self.finished += work
-        if self.bar is None and text:
-            self.console.print(f"{text}  [{self._left()}]", markup=False)
-        self._draw(text)
+        self._draw()
 
     def skip(self, work: float) -> None:
         """Takes work out of the plan."""
         self.total -= work
-        self._draw("")
+        self._draw()
+
+    def step(self, title: str) -> None:
+        """Prints the step's title."""
+        self.title, self.now = title, ""
+        self.console.print(f"[bold]── {title}[/bold]")
+        self._draw()
+
+    def running(self, text: str) -> None:
+        """Shows what is being done, where there is a bar; plain lines only say what is done."""
+        self.now = text
+        self._draw()
+
+    def best(self, text: str) -> None:
+        """Keeps the best so far in sight."""
+        self.found = text
+        self._draw()
+
+    def done(self, work: float, text: str = "") -> None:
+        """Moves the bar; where there is none, prints `text` with the best and the time left."""
+        self.finished += work
+        if self.bar is None and text:
+            parts = [text, *([f"best: {self.found}"] if self.found else []), self._left()]
+            self.console.print(" | ".join(parts), markup=False)
+        self._draw()
 
     def note(self, text: str) -> None:
         """Prints a line that stays, above the bar if there is one."""
@@ -119,16 +159,11 @@ class ConsoleReporter:
         if self.finished <= 0 or self.total <= self.finished:
             return "…"
         spent = time.monotonic() - self.started
-        return f"{format_seconds(spent * (self.total / self.finished - 1))} left"
+        return f"about {format_seconds(spent * (self.total / self.finished - 1))} left"
 
-    def _draw(self, text: str) -> None:
+    def _draw(self) -> None:
         if self.bar is None or self.task is None:
             return
-        self.bar.update(
-            self.task,
-            description=self.title,
-            completed=min(1.0, self.finished / max(self.total, 1e-9)),
-            left=self._left(),
-        )
-        if text:
-            self.bar.update(self.task, text=text)
+        share = min(0.999, self.finished / max(self.total, 1e-9))
+        self.bar.status = self.now + (f"   best so far: {self.found}" if self.found else "")
+        self.bar.update(self.task, description=self.title, completed=share, left=self._left())

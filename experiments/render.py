@@ -19,7 +19,7 @@ Row = Sequence[str]
 
 def print_json(document: Any) -> None:
     """Prints one JSON document on stdout, and nothing else."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_table(title: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:

@@ -6,7 +6,7 @@ from experiments.amounts import parse_count, parse_range, parse_seconds
 from experiments.prepare import DataRequest, SearchRequest
 from experiments.recipes import parse_overrides
 from experiments.scale_step import GridPlan
-from scaling.grid import GridRange
+from scaling.grid import GridRange, admitted
 
 __all__ = ["data_request", "grid_plan", "search_request"]
 
@@ -70,7 +70,7 @@ def grid_plan(
     seeds: int,
     epochs: int,
 ) -> GridPlan:
-    """Reads which grid is trained."""
+    """Reads which grid is trained; raises `InputError` for one that no point is left of."""
     grid = GridRange(
         alpha=parse_range(alpha, what="--alpha"),
         beta=parse_range(beta, what="--beta"),
@@ -78,4 +78,5 @@ def grid_plan(
         step=step,
         tolerance=tolerance,
     )
+    admitted(grid)
     return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds)

@@ -1,4 +1,4 @@
-"""The whole job: search, scale, train, compare, export, report."""
+"""The whole job: search, scale, train, compare, export."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from experiments.export_step import export_arch
 from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
 from experiments.results import write_results
 from experiments.scale_step import GridPlan, candidates_of, run_grid, write_family
-from experiments.search_step import run_search, search_plan
-from experiments.session import WORK_OVERHEAD, Session
+from experiments.search_step import run_search, search_work, typical_spec
+from experiments.session import Session
+from scaling.compound import PAPER, Constants
 from scaling.family import Member, phi_ladder
 from search_spaces.spec import ArchSpec
 
@@ -20,13 +21,20 @@ __all__ = ["RunPlan", "RunResult", "run_all"]
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Says what follows the search: the grid, the family's φ, seeds, baselines, export formats."""
+    """Says what follows the search: the grid, the family's φ, seeds, baselines, export formats.
+
+    φ = 0 is always among the members: the base is what everything else is held against.
+    """
 
     grid: GridPlan
     phis: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0)
     seeds: int = 3
     baselines: bool = True
     formats: tuple[str, ...] = ("spec", "onnx", "safetensors")
+
+    def __post_init__(self) -> None:
+        if 0 not in self.phis:
+            object.__setattr__(self, "phis", (0.0, *self.phis))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,77 +48,82 @@ class RunResult:
 
 
 def run_all(session: Session, plan: RunPlan) -> RunResult:
-    """Does every step that has not been done, and writes results.json and report.html.
+    """Does every step that has not been done, and writes results.json.
 
     Every step takes up what an earlier, interrupted call had finished.
     """
-    folder, reporter = session.folder, session.reporter
-    reporter.plan(_estimate(session, plan))
-    reporter.step("Search")
-    with folder.timed("search"):
-        base = run_search(session)
-    reporter.skip(_estimate_rest(session, plan))
-    reporter.plan(_grid_work(session, base, plan.grid))
-    reporter.step("Scale: α, β, γ")
-    with folder.timed("grid"):
-        ranked = run_grid(session, base, plan.grid)
-    constants = ranked[0].candidate.constants
+    reporter = session.reporter
+    typical = typical_spec(session)
+    guessed = _grid_work(session, typical, plan) + _final_work(session, typical, PAPER, plan)
+    reporter.plan(search_work(session) + guessed)
+    base = _search(session)
+    reporter.skip(guessed)
+    reporter.plan(_grid_work(session, base, plan) + _final_work(session, base, PAPER, plan))
+    constants = _scale(session, base, plan)
+    reporter.skip(_final_work(session, base, PAPER, plan))
+    reporter.plan(_final_work(session, base, constants, plan))
     members = phi_ladder(base, constants, plan.phis)
-    write_family(folder, members)
-    baselines = fit_baselines(base) if plan.baselines else ()
-    reporter.plan(_final_work(session, plan, members, baselines))
-    reporter.step("Train the family")
-    with folder.timed("family"):
-        rows = train_members(session, members, recipe=session.config.recipe, seeds=plan.seeds)
-    if baselines:
-        reporter.step("Train the baselines")
-    with folder.timed("baselines"):
-        rows += [
+    write_family(session.folder, members)
+    rows = _family(session, members, plan) + _baselines(session, base, plan)
+    write_results(session.folder, rows)
+    return RunResult(base, members, rows, _export(session, plan))
+
+
+def _search(session: Session) -> ArchSpec:
+    session.reporter.step("Search")
+    with session.folder.timed("search"):
+        return run_search(session)
+
+
+def _scale(session: Session, base: ArchSpec, plan: RunPlan) -> Constants:
+    session.reporter.step("Scale: α, β, γ")
+    with session.folder.timed("grid"):
+        return run_grid(session, base, plan.grid)[0].candidate.constants
+
+
+def _family(session: Session, members: tuple[Member, ...], plan: RunPlan) -> list[FinalRow]:
+    session.reporter.step("Train the family")
+    with session.folder.timed("family"):
+        return train_members(session, members, recipe=session.config.recipe, seeds=plan.seeds)
+
+
+def _baselines(session: Session, base: ArchSpec, plan: RunPlan) -> list[FinalRow]:
+    if not plan.baselines:
+        return []
+    session.reporter.step("Train the baselines")
+    with session.folder.timed("baselines"):
+        return [
             train_seeds(
                 session,
                 spec,
-                folder.baselines_path,
+                session.folder.baselines_path,
                 role="baseline",
                 recipe=session.config.recipe,
                 seeds=plan.seeds,
             )
-            for spec in baselines
+            for spec in fit_baselines(base)
         ]
-    reporter.step("Export and report")
-    with folder.timed("export"):
-        exported = export_arch(resolve_arch(str(folder.path)), folder.export_path, plan.formats)
-    write_results(folder, rows)
-    return RunResult(base, members, rows, exported)
 
 
-def _estimate(session: Session, plan: RunPlan) -> float:
-    """Estimates the whole job before the base is known, from the target's MACs."""
-    return search_plan(session) + _estimate_rest(session, plan)
+def _export(session: Session, plan: RunPlan) -> list[Exported]:
+    session.reporter.step("Export")
+    with session.folder.timed("export"):
+        arch = resolve_arch(str(session.folder.path))
+        return export_arch(arch, session.folder.export_path, plan.formats)
 
 
-def _estimate_rest(session: Session, plan: RunPlan) -> float:
-    asked = session.config.search
-    target = asked.target_macs if asked else 0.0
-    images = len(session.data.train)
-    grid = (
-        (plan.grid.count or 100) * plan.grid.seeds * plan.grid.epochs * (2 * target + WORK_OVERHEAD)
-    )
-    runs: list[float] = [2.0**phi for phi in plan.phis] + [1.0] * (
-        plan.seeds * (3 if plan.baselines else 1) - 1
-    )
-    final = sum(ratio * target + WORK_OVERHEAD for ratio in runs) * session.config.recipe.epochs
-    return images * (grid + final)
+def _grid_work(session: Session, base: ArchSpec, plan: RunPlan) -> float:
+    each = (session.work(c.spec, plan.grid.epochs) for c in candidates_of(base, plan.grid))
+    return sum(each) * plan.grid.seeds
 
 
-def _grid_work(session: Session, base: ArchSpec, plan: GridPlan) -> float:
-    chosen = candidates_of(base, plan)
-    return sum(session.work(c.spec, plan.epochs) * plan.seeds for c in chosen)
-
-
-def _final_work(
-    session: Session, plan: RunPlan, members: tuple[Member, ...], baselines: tuple[ArchSpec, ...]
-) -> float:
+def _final_work(session: Session, base: ArchSpec, constants: Constants, plan: RunPlan) -> float:
     epochs = session.config.recipe.epochs
-    specs = [member.spec for member in members for _ in range(1 if member.phi else plan.seeds)]
-    specs += [spec for spec in baselines for _ in range(plan.seeds)]
+    specs = [
+        member.spec
+        for member in phi_ladder(base, constants, plan.phis)
+        for _ in range(1 if member.phi else plan.seeds)
+    ]
+    if plan.baselines:
+        specs += [spec for spec in fit_baselines(base) for _ in range(plan.seeds)]
     return sum(session.work(spec, epochs) for spec in specs)

@@ -111,6 +111,11 @@ def _row(result: GridResult, plan: GridPlan) -> dict[str, Any]:
     }
 
 
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row as JSON can hold it."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
 def _score(result: GridResult, plan: GridPlan) -> float:
     return grid_score(result.mean, result.candidate.macs_ratio, target_ratio=plan.grid.product)
 
@@ -229,7 +234,7 @@ def grid_command(session: Session, spec: ArchSpec, plan: GridPlan) -> dict[str, 
         ranked = run_grid(session, base, plan)
     return {
         "constants": json.loads(session.folder.constants_path.read_text()),
-        "candidates": [_row(result, plan) for result in ranked],
+        "candidates": [_without_nan(_row(result, plan)) for result in ranked],
         "paths": {
             "constants": str(session.folder.constants_path),
             "grid": str(session.folder.grid_path),

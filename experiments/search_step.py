@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
-from typing import Any
+import math
+from dataclasses import replace
+
+import numpy as np
 
 from experiments.amounts import format_count
 from experiments.config import SearchConfig
-from experiments.session import WORK_OVERHEAD, Session
-from experiments.store import RunFolder
+from experiments.search_results import trial_rows, write_search
+from experiments.session import Session
 from nas.evaluation import Evaluation
 from nas.objective import Objective
-from nas.pareto import pareto_front
 from nas.samplers import sampler_factory
 from nas.search import Budget, Confirmed, TrialRecord, confirm, records, search
-from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = [
-    "CONFIRM_REPEATS",
-    "run_search",
-    "search_document",
-    "search_plan",
-    "space_of",
-    "trial_rows",
-]
+__all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "space_of", "typical_spec"]
 
 CONFIRM_REPEATS = 2
+TYPICAL_DRAWS = 64
 
 
 def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
@@ -53,20 +46,31 @@ def _asked(session: Session) -> SearchConfig:
     return session.config.search
 
 
+def typical_spec(session: Session) -> ArchSpec:
+    """Returns a network of the space with about the target's MACs, to estimate times by."""
+    asked = _asked(session)
+    space = space_of(asked, num_classes=session.data.num_classes)
+    rng = np.random.default_rng(0)
+    drawn = [space.decode(space.sample(rng)) for _ in range(TYPICAL_DRAWS)]
+    return min(drawn, key=lambda spec: abs(math.log(cost(spec).macs / asked.target_macs)))
+
+
 def _unit(session: Session, asked: SearchConfig) -> float:
-    """Estimates the work of one trial: a network of the target's MACs."""
-    images = len(session.data.train)
-    return images * asked.epochs * (asked.target_macs + WORK_OVERHEAD)
+    """Estimates the work of one trial."""
+    return session.work(typical_spec(session), asked.epochs)
 
 
-def search_plan(session: Session) -> float:
+def search_work(session: Session) -> float:
     """Estimates the work of the whole search step."""
     asked = _asked(session)
     return _unit(session, asked) * (asked.trials + asked.confirm * CONFIRM_REPEATS)
 
 
 def run_search(session: Session) -> ArchSpec:
-    """Searches, confirms the best few with other seeds, writes the results, returns the base."""
+    """Searches, confirms the best few with other seeds, writes the results, returns the base.
+
+    The caller has planned `search_work`.
+    """
     asked = _asked(session)
     space = space_of(asked, num_classes=session.data.num_classes)
     objective = Objective(asked.objective, asked.target_macs, asked.exponent)
@@ -77,6 +81,7 @@ def run_search(session: Session) -> ArchSpec:
         display.resume(record)
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
+        spec = replace(spec, name=f"trial {display.shown + 1} of {asked.trials}")
         return session.evaluate(spec, seed=seed, epochs=asked.epochs)
 
     try:
@@ -93,8 +98,13 @@ def run_search(session: Session) -> ArchSpec:
     best = _confirmed(session, asked, objective, trials, unit)
     name = f"{asked.space}_{format_count(asked.target_macs)}"
     base = replace(best.record.spec, name=name)
-    _write_results(session, base, trials, best)
+    write_search(session.folder, base, trials, best)
+    session.reporter.note(f"base: {_described(best.evaluations[0].macs, best.mean_reward)}")
     return base
+
+
+def _described(macs: float, reward: float) -> str:
+    return f"reward {reward:.4f} at {format_count(macs)} MACs"
 
 
 class _Display:
@@ -106,11 +116,14 @@ class _Display:
         self.shown = 0
 
     def _take(self, record: TrialRecord) -> bool:
+        """Counts a trial that evaluated a network, and keeps the best of them."""
         if record.evaluation is None or record.duplicate_of is not None:
             return False
         self.shown += 1
         if self.best is None or (record.reward or 0) > (self.best.reward or 0):
             self.best = record
+            described = _described(record.evaluation.macs, record.reward or 0)
+            self.session.reporter.best(f"{described} (trial {record.number})")
         return True
 
     def resume(self, record: TrialRecord) -> None:
@@ -120,21 +133,17 @@ class _Display:
 
     def trial(self, record: TrialRecord) -> None:
         """Reports a trial that has just finished."""
-        number, total = self.shown + 1, self.asked.trials
+        reporter = self.session.reporter
         if record.duplicate_of is not None:
-            self.session.reporter.done(
-                0, f"trial {record.number}: same network as trial {record.duplicate_of}"
-            )
+            reporter.done(0, f"trial {record.number}: same network as trial {record.duplicate_of}")
         elif record.evaluation is None:
-            self.session.reporter.note(f"trial {record.number} failed: {record.error}")
-        else:
-            self._take(record)
-            assert self.best is not None
-            self.session.reporter.done(
+            reporter.note(f"trial {record.number} failed: {record.error}")
+        elif self._take(record):
+            reporter.done(
                 self.unit,
-                f"trial {number}/{total}: {format_count(record.evaluation.macs)} MACs, "
-                f"accuracy {record.evaluation.accuracy:.1%}, reward {record.reward:.4f} "
-                f"(best {self.best.reward:.4f}, trial {self.best.number})",
+                f"trial {self.shown}/{self.asked.trials}: "
+                f"accuracy {record.evaluation.accuracy:.1%}, "
+                f"{_described(record.evaluation.macs, record.reward or 0)}",
             )
 
 
@@ -153,7 +162,11 @@ def _confirmed(
         )
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
-        evaluation = session.evaluate(spec, seed=seed, epochs=asked.epochs)
+        try:
+            evaluation = session.evaluate(spec, seed=seed, epochs=asked.epochs)
+        except RunError as error:
+            session.reporter.note(f"{spec.name} failed when trained again: {error}")
+            raise
         reward = objective(evaluation.accuracy, evaluation.macs)
         session.reporter.done(
             unit, f"{spec.name}: accuracy {evaluation.accuracy:.1%}, reward {reward:.4f}"
@@ -165,82 +178,3 @@ def _confirmed(
         trials, evaluate, objective,
         count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed,
     )[0]  # fmt: skip
-
-
-def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
-    """Returns one flat row a trial, as trials.parquet holds them."""
-    return [
-        {
-            "trial": trial.number,
-            "state": trial.state,
-            "fingerprint": trial.fingerprint,
-            "reward": trial.reward,
-            "accuracy": trial.evaluation.accuracy if trial.evaluation else None,
-            "macs": trial.evaluation.macs if trial.evaluation else None,
-            "params": trial.evaluation.params if trial.evaluation else None,
-            "seconds": trial.evaluation.seconds if trial.evaluation else None,
-            "seed": trial.evaluation.seed if trial.evaluation else None,
-            "duplicate_of": trial.duplicate_of,
-            "error": trial.error,
-            **trial.choices,
-        }
-        for trial in trials
-    ]
-
-
-def _write_results(
-    session: Session, base: ArchSpec, trials: list[TrialRecord], best: Confirmed
-) -> None:
-    folder = session.folder
-    evaluated = [t for t in trials if t.evaluation and t.duplicate_of is None]
-    front = pareto_front(evaluated, gain=_accuracy, cost=_macs)
-    folder.write_json(folder.front_path, [_entry(trial) for trial in front])
-    result = {
-        "trial": best.record.number,
-        "fingerprint": best.record.fingerprint,
-        "reward": best.mean_reward,
-        "search_reward": best.record.reward,
-        "evaluations": [asdict(evaluation) for evaluation in best.evaluations],
-    }
-    folder.write_json(folder.best_path, {**json.loads(spec_to_json(base)), "result": result})
-
-
-def _accuracy(trial: TrialRecord) -> float:
-    return trial.evaluation.accuracy if trial.evaluation else 0.0
-
-
-def _macs(trial: TrialRecord) -> float:
-    return trial.evaluation.macs if trial.evaluation else float("inf")
-
-
-def _entry(trial: TrialRecord) -> dict[str, Any]:
-    return {
-        "trial": trial.number,
-        "accuracy": _accuracy(trial),
-        "macs": _macs(trial),
-        "reward": trial.reward,
-        **json.loads(spec_to_json(trial.spec)),
-    }
-
-
-def search_document(folder: RunFolder) -> dict[str, Any]:
-    """Returns what a search found: the base with its result, the front, and the files."""
-    best = json.loads(folder.best_path.read_text())
-    spec = spec_from_json(json.dumps(best), where=str(folder.best_path))
-    counted = cost(spec)
-    return {
-        "best": {
-            "name": spec.name,
-            "macs": counted.macs,
-            "params": counted.params,
-            "resolution": spec.resolution,
-            "blocks": [stage_to_string(stage) for stage in spec.stages],
-            **best["result"],
-        },
-        "front": json.loads(folder.front_path.read_text()),
-        "paths": {
-            "best": str(folder.best_path),
-            "front": str(folder.front_path),
-            "trials": str(folder.trials_path),
-        },
-    }

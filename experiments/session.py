@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
 from experiments.config import DataConfig, RunConfig
 from experiments.data import ImageData
@@ -24,14 +25,7 @@ from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Session", "data_config", "training_work"]
-
-WORK_OVERHEAD = 1.5e6  # what an image of a small network costs beyond its MACs, in MACs
-
-
-def training_work(spec: ArchSpec, images: int, epochs: int) -> float:
-    """Estimates a training's work, in MACs, for the time left."""
-    return epochs * images * (cost(spec).macs + WORK_OVERHEAD)
+__all__ = ["Session", "data_config"]
 
 
 def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
@@ -70,8 +64,11 @@ class Session:
         return self.config.recipe.model_copy(update={"epochs": epochs, "patience": 0})
 
     def work(self, spec: ArchSpec, epochs: int) -> float:
-        """Estimates the work of one training of `spec`."""
-        return training_work(spec, len(self.data.train), epochs)
+        """Estimates the work of one training of `spec`, for the time left.
+
+        In activations computed: the step time of small networks follows them, not MACs.
+        """
+        return float(cost(spec).activations) * len(self.data.train) * epochs
 
     def key(self, spec: ArchSpec, recipe: Recipe, seed: int) -> str:
         """Names a training: network, recipe, data with its split, and seed."""
@@ -85,6 +82,7 @@ class Session:
         known = self.log.get(key)
         if known is not None:
             return known
+        self.reporter.running(f"{spec.name}, {format_count(cost(spec).macs)} MACs")
         start = time.perf_counter()
         trained = train(spec, self.data, recipe, seed=seed, device=self.device)
         counted = cost(replace(spec, num_classes=self.data.num_classes))
@@ -133,11 +131,13 @@ class Session:
         A training that was finished before is read back; one that was interrupted goes on from
         its last whole epoch.
         """
-        if self.finished(spec, path, recipe, seed=seed):
-            self.reporter.skip(self.work(spec, recipe.epochs))
-            return read_info(path)
+        self.reporter.running(f"{path.stem}: epoch 1/{recipe.epochs}")
         key = hashlib.sha256(self.key(spec, recipe, seed).encode()).hexdigest()[:16]
         resume = path.parent / f".{path.stem}.{key}.resume"
+        if self.finished(spec, path, recipe, seed=seed):
+            resume.unlink(missing_ok=True)  # killed between saving the one and removing the other
+            self.reporter.skip(self.work(spec, recipe.epochs))
+            return read_info(path)
         trained = train(
             spec,
             self.data,
@@ -158,6 +158,7 @@ class Session:
         score = "" if record.accuracy is None else f", validation {record.accuracy:.1%}"
         text = f"{name}: epoch {record.epoch}/{recipe.epochs}, loss {record.loss:.3f}{score}"
         self.reporter.done(self.work(spec, 1), text)
+        self.reporter.running(text)
 
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""

@@ -22,6 +22,7 @@ from experiments.config import RunConfig, read_config, write_config
 from experiments.files import (
     append_line,
     read_lines,
+    remove_temporaries,
     write_atomic,
     write_atomic_with,
     writing_errors,
@@ -114,6 +115,7 @@ class RunFolder:
             os.close(handle)
             raise RunError(f"{self.path}: another process is working in this run folder") from None
         try:
+            remove_temporaries(self.path)
             yield
         finally:
             os.close(handle)

@@ -22,6 +22,7 @@ from experiments.files import write_atomic_with
 from experiments.recipes import Recipe
 from experiments.tensors import Augment, Normalize, PartTensors, batches, part_tensors
 from nas.search import derive_seed
+from search_spaces.blocks import Block
 from search_spaces.errors import InputError, RunError
 from search_spaces.network import Network, build
 from search_spaces.spec import ArchSpec
@@ -77,6 +78,16 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, steps - rise)))
 
 
+def _started(network: Network, recipe: Recipe) -> Network:
+    """Gives a new network what the recipe says of its start."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and recipe.bn_momentum:
+            module.momentum = recipe.bn_momentum
+        if isinstance(module, Block) and module.has_residual and recipe.zero_init_residual:
+            nn.init.zeros_(module.last_norm.weight)
+    return network
+
+
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Returns the optimizer; weight decay leaves biases and BatchNorm alone."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -118,11 +129,7 @@ class _Trainer:
                 f"{recipe.batch_size}; set batch_size lower"
             )
         torch.manual_seed(derive_seed(seed, "weights"))
-        self.network = device.place(build(spec, data.num_classes))
-        if recipe.bn_momentum:
-            for module in self.network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.momentum = recipe.bn_momentum
+        self.network = device.place(_started(build(spec, data.num_classes), recipe))
         self.normalize = Normalize(data.mean, data.std).to(device.torch)
         self.augment = Augment(recipe, spec.resolution, mirror=data.mirror)
         self.optimizer = _optimizer(self.network, recipe)
@@ -205,7 +212,9 @@ def train(
         trainer = _Trainer(spec, data, recipe, seed, device)
         progress = _Progress()
         if resume is not None and resume.is_file():
-            progress = trainer.restore(torch.load(resume, weights_only=True))
+            progress = trainer.restore(
+                torch.load(resume, map_location=device.torch, weights_only=True)
+            )
         while not progress.finished(recipe):
             record = trainer.epoch(progress.epoch)
             _note(progress, record, trainer)

@@ -199,7 +199,7 @@ class _Loop:
         frozen = self.study.trials[trial.number]
         record = _record(frozen, self.space)
         self.remember(record)
-        if self.failures >= MAX_FAILURES:
+        if record.error and record.duplicate_of is None and self.failures >= MAX_FAILURES:
             raise RunError(f"{self.failures} trials in a row failed; the last one: {record.error}")
         return record
 
@@ -249,16 +249,22 @@ def confirm(
     """Trains the `count` best networks `repeats` more times, with other seeds; best mean first.
 
     The best of many noisy measurements is partly luck. The search's own measurement of each is
-    therefore left out of the mean, unless `repeats` is 0.
+    therefore left out of the mean, unless `repeats` is 0. A network whose training fails with
+    another seed is left out. Raises `RunError` when none is left.
     """
     first = [t for t in trials if t.evaluation and t.duplicate_of is None and t.reward is not None]
     best = sorted(first, key=lambda t: (-(t.reward or 0.0), t.number))[:count]
     confirmed = []
     for trial in best:
         seeds = (derive_seed(seed, "confirm", trial.fingerprint, i) for i in range(repeats))
-        again = tuple(evaluate(trial.spec, seed=each) for each in seeds)
+        try:
+            again = tuple(evaluate(trial.spec, seed=each) for each in seeds)
+        except RunError:
+            continue
         assert trial.evaluation is not None
         used = again or (trial.evaluation,)
         rewards = tuple(objective(e.accuracy, e.macs) for e in used)
         confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
+    if not confirmed:
+        raise RunError("none of the best networks could be trained again without a failure")
     return sorted(confirmed, key=lambda c: -c.mean_reward)

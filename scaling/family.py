@@ -102,6 +102,8 @@ def parse_phis(text: str) -> tuple[float, ...]:
         ) from None
     if len(phis) > MAX_MEMBERS:
         raise InputError(f"φ {text!r} asks for more than {MAX_MEMBERS} members")
+    if len(set(phis)) < len(phis):
+        raise InputError(f"φ {text!r} asks for a member twice; give each once")
     return phis
 
 

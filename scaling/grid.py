@@ -19,6 +19,7 @@ __all__ = [
     "Candidate",
     "GridRange",
     "GridResult",
+    "admitted",
     "candidates",
     "distinct",
     "grid_score",
@@ -126,20 +127,27 @@ class Candidate:
 def candidates(
     base: ArchSpec, grid: GridRange, *, rounding: Rounding = ROUNDING
 ) -> tuple[Candidate, ...]:
+    """Returns a candidate for each point that is admitted, nearest to the grid's product first.
+
+    Raises `InputError` when no point is.
+    """
+    base_macs = cost(base).macs
+    return tuple(_candidate(base, base_macs, point, rounding) for point in admitted(grid))
+
+
+def admitted(grid: GridRange) -> list[Constants]:
     """Returns the grid's points within its tolerance, nearest to its product first.
 
     Raises `InputError`, with the nearest point there is, when none is left.
     """
-    admitted = [point for point in grid.points() if grid.admits(point)]
-    if not admitted:
+    points = [point for point in grid.points() if grid.admits(point)]
+    if not points:
         nearest = min(grid.points(), key=grid.distance)
         raise InputError(
             f"grid: no α·β²·γ² is within {grid.tolerance:g} of {grid.product:g}; the nearest is "
             f"{nearest.product:.4g} at {_written(nearest)}: widen the ranges or the tolerance"
         )
-    admitted.sort(key=lambda point: (round(grid.distance(point), 9), astuple(point)))
-    base_macs = cost(base).macs
-    return tuple(_candidate(base, base_macs, point, rounding) for point in admitted)
+    return sorted(points, key=lambda point: (round(grid.distance(point), 9), astuple(point)))
 
 
 def _written(point: Constants) -> str:

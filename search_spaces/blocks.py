@@ -83,6 +83,13 @@ class Block(nn.Module):
             )
             self.path.add_module(layer.name, module)
 
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """Returns the BatchNorm that ends the path: every block ends with a convolution."""
+        last = self.path[-1]
+        assert isinstance(last, ConvNormAct)
+        return last.norm
+
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, in_ch, H, W) to (N, out_ch, ⌈H/stride⌉, ⌈W/stride⌉)."""
         out: Tensor = self.path(x)

@@ -88,8 +88,9 @@ SPACES: Mapping[str, _Space] = {
 
 
 def skeleton_for(image_size: int) -> Skeleton:
-    """Returns the skeleton that suits images of `image_size` pixels a side."""
-    return next(skeleton for skeleton in SKELETONS if image_size <= skeleton.up_to)
+    """Returns the skeleton that suits images of `image_size` pixels a side; the last has no end."""
+    fitting = (skeleton for skeleton in SKELETONS if image_size <= skeleton.up_to)
+    return next(fitting, SKELETONS[-1])
 
 
 def make_space(

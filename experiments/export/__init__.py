@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from experiments.checkpoint import TrainingInfo, load_network, save_network
-from experiments.export.onnx import export_onnx
+from experiments.export.onnx import export_onnx, require_onnx
 from experiments.files import write_atomic
 from search_spaces.codec import fingerprint, spec_to_json
 from search_spaces.errors import InputError, RunError
@@ -34,8 +34,12 @@ class Exported:
     largest_difference: float | None
 
 
+def _beside(stem: Path, suffix: str) -> Path:
+    return stem.with_name(stem.name + suffix)  # with_suffix would cut `net_2.5M` at its point
+
+
 def _export_spec(network: Network, info: TrainingInfo, stem: Path, images: Tensor) -> Exported:
-    path = stem.with_suffix(".json")
+    path = _beside(stem, ".json")
     write_atomic(path, spec_to_json(info.spec))
     return Exported("spec", path, None)
 
@@ -43,7 +47,7 @@ def _export_spec(network: Network, info: TrainingInfo, stem: Path, images: Tenso
 def _export_safetensors(
     network: Network, info: TrainingInfo, stem: Path, images: Tensor
 ) -> Exported:
-    path = stem.with_suffix(".safetensors")
+    path = _beside(stem, ".safetensors")
     save_network(path, network, info)
     reloaded, _ = load_network(path)
     with torch.inference_mode():
@@ -52,7 +56,7 @@ def _export_safetensors(
 
 
 def _export_onnx(network: Network, info: TrainingInfo, stem: Path, images: Tensor) -> Exported:
-    path = stem.with_suffix(".onnx")
+    path = _beside(stem, ".onnx")
     return Exported("onnx", path, export_onnx(network, path, images))
 
 
@@ -66,11 +70,13 @@ FORMATS: Mapping[str, Exporter] = {
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """Reads `spec,onnx`; raises `InputError` naming a format that is not known."""
+    """Reads `spec,onnx`; raises `InputError` for one that is not known or lacks its packages."""
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in names:
         if name not in FORMATS:
             raise InputError(f"no format is called {name!r}; the formats are {', '.join(FORMATS)}")
+    if "onnx" in names:
+        require_onnx()  # at once, not at the end of a long run
     if not names:
         raise InputError(f"no format is given; the formats are {', '.join(FORMATS)}")
     return names

@@ -17,12 +17,13 @@ from experiments.files import write_atomic_with
 from search_spaces.errors import InputError
 from search_spaces.network import Network
 
-__all__ = ["OPSET", "export_onnx"]
+__all__ = ["OPSET", "export_onnx", "require_onnx"]
 
 OPSET = 18
 
 
-def _require() -> None:
+def require_onnx() -> None:
+    """Raises `InputError` with how to get them where packages are missing."""
     missing = [n for n in ("onnx", "onnxruntime", "onnxscript") if not importlib.util.find_spec(n)]
     if missing:
         raise InputError(
@@ -50,7 +51,7 @@ def export_onnx(network: Network, path: Path, images: Tensor) -> float:
     `images` (N, 3, R, R), normalised, are run through torch and through onnxruntime.
     Raises `InputError` naming the packages where they are missing.
     """
-    _require()
+    require_onnx()
     write_atomic_with(path, lambda temporary: _write(network, temporary, images))
     with torch.inference_mode():
         expected = network(images)

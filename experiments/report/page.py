@@ -1,14 +1,80 @@
-"""The HTML page."""
+"""The HTML page: every section that the run has something for, in one file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+from experiments.files import write_atomic
+from experiments.report.contents import Contents, read_contents
+from experiments.report.headline import headline
+from experiments.report.plots import Plots
+from experiments.report.sections import (
+    accuracy_section,
+    base_section,
+    curves_section,
+    family_section,
+    grid_section,
+    progress_section,
+    results_section,
+)
+from experiments.report.tables import escape, paragraph
+from experiments.report.upkeep import ledger_section, reproduce_section
 from experiments.store import RunFolder
 
-__all__ = ["write_report"]
+__all__ = ["page", "write_report"]
+
+SECTIONS: tuple[Callable[[Contents, Plots], str], ...] = (
+    results_section,
+    accuracy_section,
+    progress_section,
+    grid_section,
+    base_section,
+    family_section,
+    curves_section,
+    ledger_section,
+    reproduce_section,
+)
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="compound-nas {version}">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{body}</main>
+</body>
+</html>
+"""
+
+
+def page(contents: Contents) -> str:
+    """Writes the whole page; it needs no other file and no network."""
+    plots = Plots()
+    sections = [write(contents, plots) for write in SECTIONS]
+    name = contents.base.name if contents.base else contents.config.data.source
+    return PAGE.format(
+        version=escape(contents.versions.get("compound-nas", "")),
+        title=escape(f"{name}: report of a run"),
+        style=files("experiments.report").joinpath("style.css").read_text(encoding="utf-8"),
+        body=paragraph(headline(contents), kind="lead") + "".join(sections),
+    )
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Writes report.html."""
-    return folder.path / "report.html"
+    """Writes report.html, whole or not at all, from what the run has so far; returns its path.
+
+    Raises `InputError` for a folder that is no run.
+    """
+    path = folder.path / "report.html"
+    write_atomic(path, page(read_contents(folder)))
+    return path

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from search_spaces.errors import InputError
 
@@ -21,8 +23,20 @@ def _gp(seed: int) -> BaseSampler:
     return GPSampler(seed=seed, n_startup_trials=10)
 
 
+class _OrderedNSGAII(NSGAIISampler):
+    """Gives a generation's parents in one order.
+
+    Optuna ranks them when it chooses them and lists them by number when it looks them up again,
+    so a search stopped at a generation's first trial would draw other children.
+    """
+
+    def select_parent(self, study: Study, generation: int) -> list[FrozenTrial]:
+        """Returns the parents of a generation, by trial number."""
+        return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
+
+
 def _nsga2(seed: int) -> BaseSampler:
-    return NSGAIISampler(seed=seed, population_size=20)
+    return _OrderedNSGAII(seed=seed, population_size=20)
 
 
 SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {

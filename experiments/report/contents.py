@@ -1,0 +1,178 @@
+"""What a report is made of: every file of a run folder that is there, read once."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.checkpoint import TrainingInfo, read_info
+from experiments.config import RunConfig
+from experiments.results import read_results
+from experiments.search_step import space_of
+from experiments.store import RunFolder
+from search_spaces.codec import spec_from_json, stage_to_string
+from search_spaces.errors import InputError
+from search_spaces.spec import ArchSpec
+
+__all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
+
+_SEED = re.compile(r"\.seed\d+$")
+_COLUMNS = (
+    "trial", "state", "fingerprint", "reward", "accuracy", "macs", "params", "seconds", "seed",
+    "duplicate_of", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Holds a row of trials.parquet; `blocks` are the network's block strings."""
+
+    number: int
+    state: str
+    accuracy: float | None
+    macs: int | None
+    reward: float | None
+    duplicate: bool
+    error: str | None
+    blocks: tuple[str, ...]
+
+    @property
+    def evaluated(self) -> bool:
+        """Tells whether a network was trained for this trial, and gave an accuracy."""
+        return self.accuracy is not None and self.macs is not None and not self.duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Names a checkpoint's network and holds what the checkpoint says of itself."""
+
+    name: str
+    info: TrainingInfo
+
+    @property
+    def history(self) -> list[list[Any]]:
+        """Returns rows of epoch, learning rate, training loss, validation accuracy, seconds."""
+        rows: list[list[Any]] = self.info.metrics.get("history") or []
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Holds what a run folder has so far; what it has not is None or empty."""
+
+    config: RunConfig
+    command: tuple[str, ...]
+    versions: dict[str, str]
+    base: ArchSpec | None
+    choice: dict[str, Any]
+    trials: tuple[Trial, ...]
+    front: list[dict[str, Any]]
+    results: list[dict[str, Any]]
+    grid: list[dict[str, Any]]
+    constants: dict[str, Any]
+    members: list[dict[str, Any]]
+    trainings: tuple[Training, ...]
+    ledger: dict[str, dict[str, float]]
+
+    def result(self, role: str) -> list[dict[str, Any]]:
+        """Returns the final rows of a role."""
+        return [row for row in self.results if row["role"] == role]
+
+    def spec_of(self, name: str) -> ArchSpec | None:
+        """Returns a trained network's spec, where its checkpoint is there."""
+        return next((t.info.spec for t in self.trainings if t.name == name), None)
+
+
+def read_contents(folder: RunFolder) -> Contents:
+    """Reads a run folder; raises `InputError` for one that is no run, or a file that is torn."""
+    config = folder.read()
+    run = tomllib.loads(folder.config_path.read_text())
+    best = _json(folder.best_path) or {}
+    return Contents(
+        config=config,
+        command=tuple(run.get("host", {}).get("argv", ())),
+        versions=run.get("versions", {}),
+        base=_spec(best, folder.best_path) if best else None,
+        choice=best.get("result", {}),
+        trials=_trials(folder, config),
+        front=_json(folder.front_path) or [],
+        results=read_results(folder),
+        grid=_rows(folder.grid_path),
+        constants=_json(folder.constants_path) or {},
+        members=_json(folder.family_path / "family.json") or [],
+        trainings=_trainings(folder),
+        ledger=folder.ledger(),
+    )
+
+
+def blocks_of(spec: ArchSpec) -> tuple[str, ...]:
+    """Writes a network's stages as block strings."""
+    return tuple(stage_to_string(stage) for stage in spec.stages)
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+
+
+def _spec(document: Mapping[str, Any], path: Path) -> ArchSpec:
+    return spec_from_json(json.dumps(document), where=str(path))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Reads a Parquet table; what is missing in a cell is None."""
+    if not path.is_file():
+        return []
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a Parquet table ({error})") from None
+    rows = frame.to_dict(orient="records")
+    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+
+
+def _trials(folder: RunFolder, config: RunConfig) -> tuple[Trial, ...]:
+    if config.search is None:
+        return ()
+    space = space_of(config.search, num_classes=len(config.data.classes))
+    trials = []
+    for row in _rows(folder.trials_path):
+        blocks: tuple[str, ...] = ()
+        with suppress(InputError):  # the table of another version's space: only hovers lose
+            blocks = blocks_of(space.decode({k: row[k] for k in row if k not in _COLUMNS}))
+        trials.append(_trial(row, blocks))
+    return tuple(trials)
+
+
+def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
+    return Trial(
+        number=int(row["trial"]),
+        state=str(row["state"]),
+        accuracy=row["accuracy"],
+        macs=None if row["macs"] is None else int(row["macs"]),
+        reward=row["reward"],
+        duplicate=row["duplicate_of"] is not None,
+        error=row["error"],
+        blocks=blocks,
+    )
+
+
+def _trainings(folder: RunFolder) -> tuple[Training, ...]:
+    found = []
+    for room in (folder.family_path, folder.baselines_path):
+        for path in sorted(room.glob("*.safetensors")):
+            with suppress(InputError):  # a file that somebody else put there
+                found.append(Training(_SEED.sub("", path.stem), read_info(path)))
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""One sentence that says what a run found, with its numbers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.amounts import format_count
+from experiments.report.contents import Contents
+from experiments.report.tables import accuracy_text, plural
+from search_spaces.cost import cost
+
+__all__ = ["headline"]
+
+
+def headline(contents: Contents) -> str:
+    """Says data, target and what was found: by its test accuracy, or what there is so far."""
+    base = contents.result("base")
+    found = _tested(contents, base[0]) if base else _searched(contents)
+    return f"{_asked(contents)} {found}."
+
+
+def _asked(contents: Contents) -> str:
+    data, search = contents.config.data, contents.config.search
+    parts = f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test images"
+    target = f" with a target of {format_count(search.target_macs)} MACs" if search else ""
+    return f"On {data.source} ({parts}, {len(data.classes)} classes){target},"
+
+
+def _tested(contents: Contents, base: Mapping[str, Any]) -> str:
+    against = [_against(base, other) for other in contents.result("baseline")]
+    seeds = plural(base["seeds"], "seed")
+    accuracy = accuracy_text(base["test_accuracy"], base["deviation"])
+    return (
+        f"the search found {base['name']}: {format_count(base['macs'])} MACs, "
+        f"{format_count(base['params'])} parameters and a test accuracy of {accuracy} over {seeds}"
+        + (f", {' and '.join(against)}" if against else "")
+    )
+
+
+def _against(base: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    gap = base["test_accuracy"] - other["test_accuracy"]
+    noise = max(base["deviation"] or 0, other["deviation"] or 0)
+    side = "above" if gap >= 0 else "below"
+    doubt = ", less than the deviation over seeds" if abs(gap) < noise else ""
+    return (
+        f"{abs(gap) * 100:.2f} points {side} {other['name']} "
+        f"({accuracy_text(other['test_accuracy'], other['deviation'])} over "
+        f"{plural(other['seeds'], 'seed')}, {format_count(other['macs'])} MACs{doubt})"
+    )
+
+
+def _searched(contents: Contents) -> str:
+    spec = contents.base
+    if spec is None:
+        return "nothing has been chosen yet"
+    counted = cost(spec)
+    text = f"the search found {spec.name}: {format_count(counted.macs)} MACs"
+    found = [entry["accuracy"] for entry in contents.choice.get("evaluations", [])]
+    if not found:
+        return text
+    deviation = statistics.stdev(found) if len(found) > 1 else None
+    accuracy = accuracy_text(statistics.fmean(found), deviation)
+    times = plural(len(found), "short training")
+    return f"{text} and a validation accuracy of {accuracy} over {times}"

@@ -1,0 +1,250 @@
+"""The sections of what a run found: results, search, scaling, networks, trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.amounts import format_count
+from experiments.render import RESULT_COLUMNS, percent, result_rows
+from experiments.report import figures
+from experiments.report.contents import Contents, blocks_of
+from experiments.report.drawing import draw
+from experiments.report.plots import Plots, side_by_side
+from experiments.report.tables import accuracy_text, lines, paragraph, plural, section, table
+
+__all__ = [
+    "accuracy_section",
+    "base_section",
+    "curves_section",
+    "family_section",
+    "grid_section",
+    "progress_section",
+    "results_section",
+]
+
+MACS_NOTE = "MACs are multiply-adds of one image, counted once; papers call them FLOPs."
+
+
+def results_section(contents: Contents, _: Plots) -> str:
+    """Writes the final table."""
+    if not contents.results:
+        return ""
+    caption = "Test accuracy, mean ± deviation over seeds"
+    bases = [i for i, row in enumerate(contents.results) if row["role"] == "base"]
+    note = (
+        "The deviation is the sample's, over trainings that differ only in their seed; a network "
+        "trained with one seed has none, and a difference smaller than the deviation of others "
+        f"says nothing about it. The test part was read once a training. {MACS_NOTE}"
+    )
+    rows = result_rows(contents.results)
+    return section(
+        "results", "Results", table(caption, RESULT_COLUMNS, rows, marked=bases), paragraph(note)
+    )
+
+
+def _evaluated(contents: Contents) -> int:
+    return sum(trial.evaluated for trial in contents.trials)
+
+
+def _trials_plot(contents: Contents, plots: Plots) -> str:
+    epochs = contents.config.search.epochs if contents.config.search else 0
+    caption = (
+        f"{plural(_evaluated(contents), 'network')} of the search, each trained once for "
+        f"{plural(epochs, 'epoch')}: one seed's validation accuracy, for choosing, not for quoting."
+    )
+    return plots.html(figures.trials_figure(contents), "In the search", caption)
+
+
+def _test_plot(contents: Contents, plots: Plots) -> str:
+    caption = (
+        f"Trained for up to {plural(contents.config.recipe.epochs, 'epoch')}; bars are deviations "
+        "over seeds, where there is more than one."
+    )
+    return plots.html(figures.test_figure(contents), "On the test part", caption)
+
+
+def accuracy_section(contents: Contents, plots: Plots) -> str:
+    """Draws accuracy against MACs: the search's trials, and the final networks."""
+    drawn = []
+    if _evaluated(contents):
+        drawn.append(_trials_plot(contents, plots))
+    if contents.results:
+        drawn.append(_test_plot(contents, plots))
+    body = side_by_side(*drawn) + _front_table(contents) if drawn else ""
+    return section("accuracy", "Accuracy against MACs", body)
+
+
+def _front_table(contents: Contents) -> str:
+    blocks = {trial.number: " ".join(trial.blocks) for trial in contents.trials}
+    rows = [
+        (
+            entry["trial"],
+            format_count(entry["macs"]),
+            percent(entry["accuracy"]),
+            f"{entry['reward']:.4f}",
+            blocks.get(entry["trial"], ""),
+        )
+        for entry in contents.front
+    ]
+    columns = {
+        "trial": "left", "MACs": "right", "accuracy": "right", "reward": "right", "blocks": "code",
+    }  # fmt: skip
+    return table("Pareto front of the search (validation)", columns, rows) if rows else ""
+
+
+def progress_section(contents: Contents, plots: Plots) -> str:
+    """Draws the search's progress, and counts what failed or came twice."""
+    if not contents.trials:
+        return ""
+    body = ""
+    search = contents.config.search
+    if _evaluated(contents) and search:
+        caption = (
+            f"Sampler {search.sampler}; reward: accuracy·(MACs/target)^{search.exponent:g}"
+            f" ({search.objective}), from validation accuracy."
+        )
+        figure = figures.progress_figure(contents)
+        body = plots.html(figure, "Reward by trial", caption)
+    return section("search", "The search's progress", body, _counts(contents))
+
+
+def _counts(contents: Contents) -> str:
+    failed = [trial for trial in contents.trials if trial.state == "fail"]
+    twice = sum(trial.duplicate for trial in contents.trials)
+    text = (
+        f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained, "
+        f"{twice:,} with the network of an earlier trial (not trained again), "
+        f"{len(failed):,} failed."
+    )
+    rows = [(trial.number, trial.error or "unknown", " ".join(trial.blocks)) for trial in failed]
+    columns = {"trial": "left", "error": "text", "blocks": "code"}
+    return paragraph(text) + (table("Failed trials", columns, rows) if rows else "")
+
+
+def grid_section(contents: Contents, plots: Plots) -> str:
+    """Draws and lists the α, β, γ candidates, best first, and says what their order is worth."""
+    trained = [row for row in contents.grid if row["seeds"] and row["accuracy"] is not None]
+    if not trained:
+        return ""
+    aim = float(contents.constants.get("grid", {}).get("product", 2.0))
+    caption = (
+        f"Score: accuracy·(counted MACs ratio/{aim:g})^-0.07. Rounding of channels, repeats and "
+        "side makes counted MACs differ from α·β²·γ²."
+    )
+    figure = plots.html(figures.grid_figure(trained, aim), "Score by cost", caption)
+    return section(
+        "scaling", "Scaling: α, β, γ",
+        paragraph(_verdict(contents, trained), kind="note"), figure, _grid_table(contents.grid),
+    )  # fmt: skip
+
+
+def _verdict(contents: Contents, rows: list[dict[str, Any]]) -> str:
+    best, seeds = rows[0], min(row["seeds"] for row in rows)
+    name = f"α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"
+    lead = f"{name} came out best of {plural(len(contents.grid), 'candidate')}"
+    if seeds < 2:
+        return (
+            f"{lead}. Each was trained with one seed only, so the deviation between seeds is not "
+            "known here: differences of less than the seed-to-seed deviation mean nothing."
+        )
+    if len(rows) < 2:
+        return f"{lead}, over {plural(seeds, 'seed')}."
+    gap = best["score"] - rows[1]["score"]
+    spread = max(best["deviation"] or 0, rows[1]["deviation"] or 0)
+    size = "less" if gap < spread else "more"
+    return (
+        f"{lead}, over {plural(seeds, 'seed')} each: {gap:.4f} of score ahead of the second, "
+        f"{size} than the larger of the two's deviations ({spread:.4f}). Differences of less than "
+        "the seed-to-seed deviation mean nothing."
+    )
+
+
+def _grid_row(row: Mapping[str, Any], number: int) -> tuple[object, ...]:
+    whole = row["seeds"] and row["accuracy"] is not None
+    return (
+        f"{number}{' (chosen)' if number == 1 else ''}",
+        *(f"{row[name]:g}" for name in ("alpha", "beta", "gamma")),
+        f"{row['product']:.3f}",
+        f"×{row['macs_ratio']:.2f}",
+        format_count(row["params"]),
+        row["resolution"],
+        accuracy_text(row["accuracy"], row["deviation"]) if whole else "failed",
+        row["seeds"],
+        f"{row['score']:.4f}" if whole else "–",
+    )
+
+
+def _grid_table(rows: list[dict[str, Any]]) -> str:
+    columns = {
+        "rank": "left", "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right",
+        "counted MACs": "right", "params": "right", "side": "right", "accuracy": "right",
+        "seeds": "right", "score": "right",
+    }  # fmt: skip
+    ranked = [_grid_row(row, number) for number, row in enumerate(rows, 1)]
+    return table("Candidates by score (validation)", columns, ranked, marked=(0,))
+
+
+def base_section(contents: Contents, _: Plots) -> str:
+    """Draws the base, stage by stage, and gives its block strings."""
+    spec = contents.base
+    if spec is None:
+        return ""
+    intro = (
+        f"{spec.name}, side {spec.resolution}. One bar a block; a bar's width grows with the "
+        "square root of its channels. Beside it: what comes out, and its MACs."
+    )
+    drawn = side_by_side(draw(spec), lines(blocks_of(spec)))
+    return section("base", "The base, stage by stage", paragraph(intro), drawn)
+
+
+def _member_row(member: Mapping[str, Any], results: Mapping[str, Any]) -> tuple[object, ...]:
+    row = results.get(member["name"])
+    return (
+        member["name"],
+        f"{member['phi']:.3g}",
+        f"{member['depth']:.3g}",
+        f"{member['width']:.3g}",
+        member["resolution"],
+        format_count(member["macs"]),
+        f"×{member['macs_ratio']:.2f}",
+        f"×{member['nominal_ratio']:.2f}",
+        format_count(member["params"]),
+        accuracy_text(row["test_accuracy"], row["deviation"]) if row else "–",
+    )
+
+
+def family_section(contents: Contents, _: Plots) -> str:
+    """Lists the family with what each member really costs beside the nominal 2^φ."""
+    if not contents.members:
+        return ""
+    columns = {
+        "member": "left", "φ": "right", "depth ×": "right", "width ×": "right", "side": "right",
+        "MACs": "right", "counted": "right", "nominal 2^φ": "right", "params": "right",
+        "test accuracy": "right",
+    }  # fmt: skip
+    results = {row["name"]: row for row in contents.results}
+    rows = [_member_row(member, results) for member in contents.members]
+    return section("family", "The family", table("What each member costs", columns, rows))
+
+
+def curves_section(contents: Contents, plots: Plots) -> str:
+    """Draws the trainings behind the checkpoints, epoch by epoch."""
+    order = [row["name"] for row in contents.results]
+    trainings = sorted(
+        (training for training in contents.trainings if training.history),
+        key=lambda t: order.index(t.name) if t.name in order else len(order),
+    )
+    if not trainings:
+        return ""
+    caption = "One line a seed; the first seed's is thicker."
+    accuracy = figures.accuracy_curves(trainings)
+    loss = figures.loss_curves(trainings)
+    return section(
+        "curves",
+        "Training curves",
+        side_by_side(
+            plots.html(accuracy, "Validation accuracy by epoch", caption),
+            plots.html(loss, "Training loss by epoch", caption),
+        ),
+    )

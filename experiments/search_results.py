@@ -1,0 +1,95 @@
+"""What a search leaves behind: trials.parquet, best.json, front.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from experiments.store import RunFolder
+from nas.pareto import pareto_front
+from nas.search import Confirmed, TrialRecord
+from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
+from search_spaces.cost import cost
+from search_spaces.spec import ArchSpec
+
+__all__ = ["search_document", "trial_rows", "write_search"]
+
+
+def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
+    """Returns one flat row a trial, as trials.parquet holds them."""
+    return [
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            "fingerprint": trial.fingerprint,
+            "reward": trial.reward,
+            "accuracy": trial.evaluation.accuracy if trial.evaluation else None,
+            "macs": trial.evaluation.macs if trial.evaluation else None,
+            "params": trial.evaluation.params if trial.evaluation else None,
+            "seconds": trial.evaluation.seconds if trial.evaluation else None,
+            "seed": trial.evaluation.seed if trial.evaluation else None,
+            "duplicate_of": trial.duplicate_of,
+            "error": trial.error,
+            **trial.choices,
+        }
+        for trial in trials
+    ]
+
+
+def write_search(
+    folder: RunFolder, base: ArchSpec, trials: list[TrialRecord], best: Confirmed
+) -> None:
+    """Writes best.json and front.json."""
+    evaluated = [t for t in trials if t.evaluation and t.duplicate_of is None]
+    front = pareto_front(evaluated, gain=_accuracy, cost=_macs)
+    folder.write_json(folder.front_path, [_entry(trial) for trial in front])
+    result = {
+        "trial": best.record.number,
+        "fingerprint": best.record.fingerprint,
+        "reward": best.mean_reward,
+        "search_reward": best.record.reward,
+        "evaluations": [asdict(evaluation) for evaluation in best.evaluations],
+    }
+    folder.write_json(folder.best_path, {**json.loads(spec_to_json(base)), "result": result})
+
+
+def _accuracy(trial: TrialRecord) -> float:
+    return trial.evaluation.accuracy if trial.evaluation else 0.0
+
+
+def _macs(trial: TrialRecord) -> float:
+    return trial.evaluation.macs if trial.evaluation else float("inf")
+
+
+def _entry(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "accuracy": _accuracy(trial),
+        "macs": _macs(trial),
+        "reward": trial.reward,
+        **json.loads(spec_to_json(trial.spec)),
+    }
+
+
+def search_document(folder: RunFolder) -> dict[str, Any]:
+    """Returns what a search found: the base with its result, the front, and the files."""
+    best = json.loads(folder.best_path.read_text())
+    spec = spec_from_json(json.dumps(best), where=str(folder.best_path))
+    counted = cost(spec)
+    return {
+        "best": {
+            "name": spec.name,
+            "macs": counted.macs,
+            "params": counted.params,
+            "resolution": spec.resolution,
+            "blocks": [stage_to_string(stage) for stage in spec.stages],
+            **best["result"],
+        },
+        "front": json.loads(folder.front_path.read_text()),
+        "paths": {
+            "best": str(folder.best_path),
+            "front": str(folder.front_path),
+            "trials": str(folder.trials_path),
+        },
+    }
