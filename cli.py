@@ -386,6 +386,8 @@ def main() -> None:
     """Runs the command; prints one line for what goes wrong and sets the exit status."""
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if status == 130:  # what typer makes of Ctrl-C; older ones let it through
+            raise KeyboardInterrupt
     except InputError as error:
         sys.exit(_complain(error, 2))
     except RunError as error:

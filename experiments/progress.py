@@ -129,7 +129,7 @@ class ConsoleReporter:
 
     def step(self, title: str) -> None:
         """Prints the step's title."""
-        self.title, self.now = title, ""
+        self.title, self.now, self.found = title, "", ""
         self.console.print(f"[bold]── {title}[/bold]")
         self._draw()
 

@@ -62,10 +62,10 @@ def run_grid(session: Session, base: ArchSpec, plan: GridPlan) -> tuple[GridResu
     """Trains every candidate, ranks them, writes grid.parquet and constants.json; best first."""
     chosen = candidates_of(base, plan)
     total = len(chosen)
-    results = [
-        _run_candidate(session, candidate, plan, f"{number}/{total}")
-        for number, candidate in enumerate(chosen, 1)
-    ]
+    results: list[GridResult] = []
+    for number, candidate in enumerate(chosen, 1):
+        results.append(_run_candidate(session, candidate, plan, f"{number}/{total}"))
+        session.reporter.best(_best_so_far(results, plan))
     ranked = rank(results, target_ratio=plan.grid.product)
     if math.isnan(ranked[0].mean):
         raise RunError("every candidate of the grid failed; the messages above say why")
@@ -75,12 +75,21 @@ def run_grid(session: Session, base: ArchSpec, plan: GridPlan) -> tuple[GridResu
     return ranked
 
 
+def _best_so_far(results: list[GridResult], plan: GridPlan) -> str:
+    best = rank(results, target_ratio=plan.grid.product)[0]
+    return f"{_named(best.candidate)}, score {_score(best, plan):.4f}"
+
+
+def _named(candidate: Candidate) -> str:
+    constants = candidate.constants
+    return f"α {constants.alpha:g}, β {constants.beta:g}, γ {constants.gamma:g}"
+
+
 def _run_candidate(
     session: Session, candidate: Candidate, plan: GridPlan, place: str
 ) -> GridResult:
     accuracies, seconds = [], 0.0
-    constants = candidate.constants
-    name = f"α {constants.alpha:g}, β {constants.beta:g}, γ {constants.gamma:g}"
+    name = _named(candidate)
     for index in range(plan.seeds):
         seed = derive_seed(session.config.seed, "grid", index)
         try:

@@ -76,6 +76,7 @@ def run_search(session: Session) -> ArchSpec:
     objective = Objective(asked.objective, asked.target_macs, asked.exponent)
     study = session.folder.study()
     unit = _unit(session, asked)
+    _say_size(session, space)
     display = _Display(session, asked, unit)
     for record in records(study, space):
         display.resume(record)
@@ -101,6 +102,16 @@ def run_search(session: Session) -> ArchSpec:
     write_search(session.folder, base, trials, best)
     session.reporter.note(f"base: {_described(best.evaluations[0].macs, best.mean_reward)}")
     return base
+
+
+def _say_size(session: Session, space: SearchSpace) -> None:
+    images, side = session.data.image_size, space.skeleton.resolution
+    if images != side:
+        how = "upsampled" if images < side else "downsampled"
+        session.reporter.note(
+            f"{session.data.name}: images of {images}×{images} pixels are {how} to {side}×{side}, "
+            f"the input of skeleton {space.skeleton.name!r}; --resolution changes that"
+        )
 
 
 def _described(macs: float, reward: float) -> str:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +156,7 @@ def test_a_folder_made_for_something_else_is_left_as_it_is(
     call: Caller, run_folder: Path, change: tuple[object, ...], message: str
 ) -> None:
     before = contents(run_folder)
-    outcome = call("search", *TINY_SEARCH, *change, "--out", run_folder)
+    outcome = call("search", *TINY_SEARCH, "--set", "epochs=1", *change, "--out", run_folder)
     assert_refused(outcome, message)
     assert "choose another folder with --out" in outcome.err
     assert contents(run_folder) == before
@@ -181,7 +179,7 @@ def test_a_folder_in_use_fails_with_status_1(call: Caller, run_folder: Path) -> 
     from experiments.store import RunFolder
 
     with RunFolder(run_folder).lock():
-        outcome = call("search", *TINY_SEARCH, "--out", run_folder)
+        outcome = call("search", *TINY_SEARCH, "--set", "epochs=1", "--out", run_folder)
     assert_refused(outcome, "another process is working in this run folder", status=1)
 
 
@@ -197,9 +195,8 @@ def test_run_files_that_are_damaged_get_one_line(call: Caller, run_folder: Path)
         path = run_folder / name
         kept = path.read_text()
         path.write_text(content)
-        assert_refused(call("scale", run_folder, "--phi", "0:1"), Path(name).name) if (
-            name != "run.toml"
-        ) else assert_refused(call("report", run_folder), "run.toml: not TOML")
+        words = ("report", run_folder) if name == "run.toml" else ("scale", run_folder)
+        assert_refused(call(*words), Path(name).name)
         path.write_text(kept)
 
 
@@ -250,6 +247,3 @@ def test_the_broken_documents_above_are_broken_in_one_place_only(
 ) -> None:
     (tmp_path / "spec.json").write_text(json.dumps(DOCUMENT))
     assert call("cost", "spec.json", "--json").status == 0
-    assert DOCUMENT["arch"]["stages"][0]["kernel"] == 3
-    assert asdict(catalog_spec("mobilenetv2"))["resolution"] == DOCUMENT["arch"]["resolution"]
-    shutil.rmtree(tmp_path / "none", ignore_errors=True)
