@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from experiments import inspection
 from experiments import options as o
 from search_spaces.errors import InputError, RunError
 
@@ -32,12 +33,15 @@ app = typer.Typer(
 )
 
 
+STOPPED = "stopped; what had finished is kept, and the same command goes on"
+
+
 @contextmanager
 def _reporter(quiet: bool = False) -> Iterator[Reporter]:
-    from experiments.progress import ConsoleReporter, SilentReporter
+    from experiments.progress import ConsoleReporter, Reporter
 
     if quiet:
-        yield SilentReporter()
+        yield Reporter()
         return
     with ConsoleReporter() as reporter:
         yield reporter
@@ -309,93 +313,24 @@ def export(
     print_json(document) if json else print_export(document)
 
 
-@app.command()
-def cost(
-    arch: o.ArchArg,
-    resolution: o.Resolution = None,
-    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for the memory estimate"),
-    max_stride: o.MaxStride = None,
-    json: o.Json = False,
-) -> None:
-    """Counts a network's MACs, parameters, activations and training memory, by stage."""
-    from experiments.arch import adapted, resolve_arch
-    from experiments.listing import cost_document
-    from experiments.render import print_cost, print_json
-
-    spec = adapted(resolve_arch(arch).spec, resolution=resolution, max_stride=max_stride)
-    document = cost_document(spec, batch=batch)
-    print_json(document) if json else print_cost(document)
-
-
-@app.command("list")
-def list_(
-    spaces: bool = typer.Option(False, "--spaces", help="list the search spaces"),
-    samplers: bool = typer.Option(False, "--samplers", help="list the samplers"),
-    recipes: bool = typer.Option(False, "--recipes", help="list the training recipes"),
-    json: o.Json = False,
-) -> None:
-    """Lists the published networks, or the spaces, samplers or recipes."""
-    from experiments import listing
-    from experiments.render import print_json, print_listing
-
-    chosen = {"spaces": spaces, "samplers": samplers, "recipes": recipes}
-    kind = next((name for name, wanted in chosen.items() if wanted), "networks")
-    document = listing.listing_document(kind)
-    print_json(document) if json else print_listing(document)
-
-
-@app.command()
-def doctor(
-    data: o.MaybeData = None,
-    limit: o.Limit = None,
-    json: o.Json = False,
-) -> None:
-    """Says what is installed, which devices there are, what is missing and how to get it."""
-    from experiments.doctor import doctor_document
-    from experiments.render import print_doctor, print_json
-
-    document = doctor_document(data, limit=limit)
-    print_json(document) if json else print_doctor(document)
-
-
-@app.command()
-def report(out: o.RunArg, json: o.Json = False) -> None:
-    """Writes a run's report.html, which opens without a network, and prints its final table."""
-    from experiments.render import print_json, print_report
-    from experiments.report import report_document
-    from experiments.store import RunFolder
-
-    document = report_document(RunFolder(out))
-    print_json(document) if json else print_report(document)
-
-
-@app.command()
-def bench(
-    what: str = typer.Argument("all", help="cost, step, startup or all"),
-    json: o.Json = False,
-) -> None:
-    """Measures this machine: the cost model against fvcore, training steps, start-up."""
-    from experiments.benches import bench_document
-    from experiments.render import print_bench, print_json
-
-    document = bench_document(what)
-    print_json(document) if json else print_bench(document)
+for name, command in inspection.COMMANDS.items():
+    app.command(name)(command)
 
 
 def main() -> None:
     """Runs the command; prints one line for what goes wrong and sets the exit status."""
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-        if status == 130:  # what typer makes of Ctrl-C; older ones let it through
-            raise KeyboardInterrupt
     except InputError as error:
         sys.exit(_complain(error, 2))
     except RunError as error:
         sys.exit(_complain(error, 1))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_complain("stopped; what had finished is kept, and the same command goes on", 130))
+        sys.exit(_complain(STOPPED, 130))
     except Exception as error:
         sys.exit(_complain_about(error))
+    if status == 130:  # what typer makes of Ctrl-C; older ones let it through
+        _complain(STOPPED, 130)
     sys.exit(status if isinstance(status, int) else 0)
 
 

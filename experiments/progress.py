@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -13,11 +12,14 @@ from rich.text import Text
 
 from experiments.amounts import format_seconds
 
-__all__ = ["ConsoleReporter", "Reporter", "SilentReporter"]
+__all__ = ["ConsoleReporter", "Reporter"]
 
 
-class Reporter(Protocol):
-    """Is told how a job goes. Work is in any unit, as long as it is the same throughout a job."""
+class Reporter:
+    """Is told how a job goes, and shows nothing of it; a subclass shows what it likes.
+
+    Work is in any unit, as long as it is the same throughout a job.
+    """
 
     def plan(self, work: float) -> None:
         """Adds work that is still to be done."""
@@ -38,32 +40,7 @@ class Reporter(Protocol):
         """Says that planned work has been done, and in a few words which."""
 
     def note(self, text: str) -> None:
-        """Prints a line that stays."""
-
-
-class SilentReporter:
-    """Reports nothing."""
-
-    def plan(self, work: float) -> None:
-        """Ignores it."""
-
-    def skip(self, work: float) -> None:
-        """Ignores it."""
-
-    def step(self, title: str) -> None:
-        """Ignores it."""
-
-    def running(self, text: str) -> None:
-        """Ignores it."""
-
-    def best(self, text: str) -> None:
-        """Ignores it."""
-
-    def done(self, work: float, text: str = "") -> None:
-        """Ignores it."""
-
-    def note(self, text: str) -> None:
-        """Ignores it."""
+        """Says something that should stay on the screen."""
 
 
 class _Bar(Progress):
@@ -90,7 +67,7 @@ def _bar(console: Console) -> _Bar:
     )
 
 
-class ConsoleReporter:
+class ConsoleReporter(Reporter):
     """Draws a bar where the terminal has a cursor, and prints plain lines where it has none."""
 
     def __init__(self, console: Console | None = None) -> None:

@@ -80,7 +80,7 @@ TINY_SEARCH = (
 )
 TINY_RUN = (
     *TINY_SEARCH,
-    *("--candidates", 2, "--grid-epochs", 1, "--epochs", 1, "--phi", "0:1", "--seeds", 2),
+    *("--candidates", 2, "--grid-epochs", 1, "--epochs", 2, "--phi", "0:1", "--seeds", 2),
 )
 
 

@@ -180,7 +180,7 @@ def test_export_of_a_network_nobody_trained(call: Caller, tmp_path: Path) -> Non
 
 
 def test_run_prints_one_document(finished_run: tuple[Path, str]) -> None:
-    folder, out = finished_run
+    _, out = finished_run
     document = strict(out)
     roles = [row["role"] for row in document["results"]]
     assert roles == ["base", "φ = 1", "baseline", "baseline"]

@@ -132,9 +132,7 @@ def test_a_spec_that_makes_no_sense_gets_one_line(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b'{"arch": {}}'])
-def test_a_spec_that_is_broken_gets_one_line(
-    call: Caller, tmp_path: Path, content: bytes
-) -> None:
+def test_a_spec_that_is_broken_gets_one_line(call: Caller, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "spec.json").write_bytes(content)
     for words in (("cost", "spec.json"), ("scale", "spec.json"), ("export", "spec.json")):
         assert_refused(call(*words), "spec.json: ")
@@ -156,7 +154,7 @@ def test_a_folder_made_for_something_else_is_left_as_it_is(
     call: Caller, run_folder: Path, change: tuple[object, ...], message: str
 ) -> None:
     before = contents(run_folder)
-    outcome = call("search", *TINY_SEARCH, "--set", "epochs=1", *change, "--out", run_folder)
+    outcome = call("search", *TINY_SEARCH, "--set", "epochs=2", *change, "--out", run_folder)
     assert_refused(outcome, message)
     assert "choose another folder with --out" in outcome.err
     assert contents(run_folder) == before
@@ -179,7 +177,7 @@ def test_a_folder_in_use_fails_with_status_1(call: Caller, run_folder: Path) -> 
     from experiments.store import RunFolder
 
     with RunFolder(run_folder).lock():
-        outcome = call("search", *TINY_SEARCH, "--set", "epochs=1", "--out", run_folder)
+        outcome = call("search", *TINY_SEARCH, "--set", "epochs=2", "--out", run_folder)
     assert_refused(outcome, "another process is working in this run folder", status=1)
 
 

@@ -9,7 +9,7 @@ from experiments.config import RunConfig
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
 from experiments.prepare import DataRequest, SearchRequest, start
-from experiments.progress import SilentReporter
+from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session, data_config
 from experiments.store import RunFolder
@@ -54,7 +54,7 @@ def config(digits: ImageData, quick: Recipe) -> RunConfig:
 @pytest.fixture
 def session(tmp_path: Path, config: RunConfig, digits: ImageData, cpu: Device) -> Session:
     folder = RunFolder(tmp_path / "run")
-    return Session(folder, folder.open(config), digits, cpu, SilentReporter())
+    return Session(folder, folder.open(config), digits, cpu, Reporter())
 
 
 Opener = Callable[..., Session]
@@ -66,10 +66,14 @@ def open_session() -> Iterator[Opener]:
     with ExitStack() as stack:
 
         def opened(
-            path: Path, search: SearchRequest | None = None, *, limit: int = 200, **overrides: object
+            path: Path,
+            search: SearchRequest | None = None,
+            *,
+            limit: int = 200,
+            **overrides: object,
         ) -> Session:
             request = DataRequest("digits", limit=limit, device="cpu", overrides=overrides)
-            reporter = SilentReporter()
+            reporter = Reporter()
             return stack.enter_context(start(request, RunFolder(path), reporter, search))
 
         yield opened

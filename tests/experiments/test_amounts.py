@@ -52,7 +52,7 @@ def test_a_time_that_cannot_be_is_refused(text: str) -> None:
 
 
 def test_what_would_be_right_is_said() -> None:
-    with pytest.raises(InputError, match="write it as 2M or 0.4G"):
+    with pytest.raises(InputError, match=r"write it as 2M or 0\.4G"):
         parse_count("2 apples")
     with pytest.raises(InputError, match="write it as 90s, 30m or 2h"):
         parse_seconds("soon")

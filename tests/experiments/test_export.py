@@ -13,14 +13,15 @@ import torch
 
 from experiments.arch import Arch, resolve_arch
 from experiments.checkpoint import TrainingInfo, load_network
+from experiments.config import RunConfig
 from experiments.data import load_data
+from experiments.device import Device
 from experiments.export import FORMATS, Exported, export_network, parse_formats
 from experiments.export_step import export_arch, export_document, export_folder
-from experiments.progress import SilentReporter
+from experiments.progress import Reporter
 from experiments.recipes import load_recipe
 from experiments.session import Session, data_config
-from experiments.store import RunConfig, RunFolder
-from experiments.device import Device
+from experiments.store import RunFolder
 from experiments.tensors import Normalize
 from search_spaces.catalog import catalog_spec
 from search_spaces.codec import fingerprint, spec_from_json
@@ -31,14 +32,12 @@ ALL = ("spec", "onnx", "safetensors")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(
-    tmp_path_factory: pytest.TempPathFactory, tiny: ArchSpec, cpu: Device
-) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny: ArchSpec, cpu: Device) -> Path:
     """Trains a network whose name has a point in it, as `mixed_2.5M` has."""
     data, recipe = load_data("digits", limit=400), load_recipe("fast", {"epochs": 2})
     folder = RunFolder(tmp_path_factory.mktemp("trained"))
     config = RunConfig(seed=0, data=data_config(data, limit=400, seed=0), recipe=recipe)
-    session = Session(folder, config, data, cpu, SilentReporter())
+    session = Session(folder, config, data, cpu, Reporter())
     path = folder.path / "tiny_2.5M.safetensors"
     session.train_final(replace(tiny, name="tiny_2.5M"), path, recipe=recipe, seed=0)
     return path
@@ -100,7 +99,7 @@ def test_onnxruntime_says_what_torch_says_at_any_batch(
 def test_the_manifest_says_what_is_there_and_how_to_feed_it(
     checkpoint: Path, exported: tuple[Path, list[Exported]]
 ) -> None:
-    folder, items = exported
+    folder, _ = exported
     manifest = json.loads((folder / "manifest.json").read_text())
     _, info = load_network(checkpoint)
     assert [file["format"] for file in manifest["files"]] == list(ALL)

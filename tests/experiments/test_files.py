@@ -69,12 +69,11 @@ def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for write in (
-        lambda path: write_atomic(path, "x"),
-        lambda path: append_line(path, {}),
-    ):
-        with pytest.raises(InputError, match=r"cannot write .*file/below/a"):
-            write(tmp_path / "file" / "below" / "a.txt")
+    path = tmp_path / "file" / "below" / "a.txt"
+    with pytest.raises(InputError, match=r"cannot write .*file/below/a"):
+        write_atomic(path, "x")
+    with pytest.raises(InputError, match=r"cannot write .*file/below/a"):
+        append_line(path, {})
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:

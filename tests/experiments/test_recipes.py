@@ -77,5 +77,5 @@ def test_pairs_are_read_as_toml_or_as_words() -> None:
 
 @pytest.mark.parametrize("pair", ["lr", "=1", "lr=", ""])
 def test_what_is_no_pair_is_refused(pair: str) -> None:
-    with pytest.raises(InputError, match="write it as lr=0.1"):
+    with pytest.raises(InputError, match=r"write it as lr=0\.1"):
         parse_overrides([pair])

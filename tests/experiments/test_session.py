@@ -11,10 +11,11 @@ from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
 from experiments.device import Device
 from experiments.prepare import DataRequest, SearchRequest, fit_to_data, reopen, start
-from experiments.progress import SilentReporter
+from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session
 from experiments.store import RunFolder
+from experiments.tensors import part_tensors
 from experiments.train import Trained, train
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -41,9 +42,7 @@ class Trainings:
 
             return train(*args, **{**kwargs, "on_epoch": on_epoch})
 
-        import experiments.train
-
-        tensors = experiments.train.part_tensors
+        tensors = part_tensors
 
         def noted(data: ImageData, indices: np.ndarray, *rest: Any) -> Any:
             self.parts.append(indices)
@@ -194,7 +193,7 @@ def test_nothing_is_written_for_a_request_that_is_wrong(
     path = tmp_path / "run"
     with (
         pytest.raises(InputError) as refused,
-        start(request_, RunFolder(path), SilentReporter(), search),
+        start(request_, RunFolder(path), Reporter(), search),
     ):
         pytest.fail("the session was opened")
     assert message in str(refused.value)
@@ -204,9 +203,9 @@ def test_nothing_is_written_for_a_request_that_is_wrong(
 def test_a_folder_opens_again_with_its_own_data(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     request = DataRequest("digits", limit=200, image_size=12, seed=3, device="cpu")
-    with start(request, folder, SilentReporter(), SEARCH) as first:
+    with start(request, folder, Reporter(), SEARCH) as first:
         pass
-    with reopen(folder, SilentReporter(), device="cpu") as again:
+    with reopen(folder, Reporter(), device="cpu") as again:
         assert again.config == first.config
         assert np.array_equal(again.data.images, first.data.images)
         assert np.array_equal(again.data.test, first.data.test)
@@ -214,14 +213,12 @@ def test_a_folder_opens_again_with_its_own_data(tmp_path: Path) -> None:
     folder.config_path.write_text(text)
     with (
         pytest.raises(InputError, match="digits has changed since the run was made"),
-        reopen(folder, SilentReporter(), device="cpu"),
+        reopen(folder, Reporter(), device="cpu"),
     ):
         pytest.fail("the session was opened")
 
 
-def test_a_spec_takes_on_the_datas_classes(
-    tiny: ArchSpec, digits: ImageData, cpu: Device
-) -> None:
+def test_a_spec_takes_on_the_datas_classes(tiny: ArchSpec, digits: ImageData, cpu: Device) -> None:
     spec = replace(tiny, num_classes=1000)
     assert fit_to_data(spec, digits, resolution=None) == tiny
     assert fit_to_data(spec, digits, resolution=16) == replace(tiny, resolution=16)

@@ -130,9 +130,7 @@ def test_the_best_weights_survive_an_interruption_after_them(
     monkeypatch.setattr("experiments.train.accuracy", shorter)
     resume = tmp_path / "state.resume"
     with pytest.raises(Stopped):
-        train(
-            tiny, digits, recipe, seed=3, device=cpu, resume=resume, on_epoch=stopping_after(3)
-        )
+        train(tiny, digits, recipe, seed=3, device=cpu, resume=resume, on_epoch=stopping_after(3))
     last = train(tiny, digits, recipe, seed=3, device=cpu, resume=resume)
     assert (last.accuracy, last.best_epoch) == (0.9, 2)
     assert same_weights(whole, last)

@@ -5,6 +5,7 @@ import pytest
 from nas.evaluation import Evaluation
 from nas.search import confirm, derive_seed
 from search_spaces.codec import fingerprint
+from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 from tests.nas.fakes import OBJECTIVE, Fake, evaluated, new_study, run_search, tiny_space
 
@@ -55,3 +56,18 @@ def test_of_equal_rewards_the_earlier_trial_comes_first() -> None:
     trials = [replace(t, reward=0.5) for t in run_search(new_study(), Fake(), trials=4)]
     confirmed = confirm(trials, Fake(), OBJECTIVE, count=2, repeats=0)
     assert [c.record.number for c in confirmed] == [0, 1]
+
+
+def test_a_network_that_cannot_be_trained_again_is_left_out() -> None:
+    trials = run_search(new_study(), Fake(), trials=6)
+    best, second = sorted(evaluated(trials), key=lambda t: -(t.reward or 0))[:2]
+
+    def diverges(spec: ArchSpec, *, seed: int) -> Evaluation:
+        if fingerprint(spec) == best.fingerprint:
+            raise RunError("the loss is nan")
+        return Fake()(spec, seed=seed)
+
+    confirmed = confirm(trials, diverges, OBJECTIVE, count=2, repeats=1)
+    assert [c.record.fingerprint for c in confirmed] == [second.fingerprint]
+    with pytest.raises(RunError, match="none of the best networks could be trained again"):
+        confirm(trials, diverges, OBJECTIVE, count=1, repeats=1)

@@ -38,9 +38,7 @@ def test_the_front_is_cheapest_first_without_repeats(items: list[Point]) -> None
 def test_the_order_of_items_does_not_matter(items: list[Point], random: object) -> None:
     shuffled = list(items)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert pareto_front(items, gain=gain, cost=cost) == pareto_front(
-        shuffled, gain=gain, cost=cost
-    )
+    assert pareto_front(items, gain=gain, cost=cost) == pareto_front(shuffled, gain=gain, cost=cost)
 
 
 def test_a_front_worked_out_by_hand() -> None:
