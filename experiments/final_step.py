@@ -76,7 +76,11 @@ def train_seeds(
     seeds: int,
     name: str | None = None,
 ) -> FinalRow:
-    """Trains a network with `seeds` seeds, the same for every network, into `folder`."""
+    """Trains a network with `seeds` seeds, the same for every network, into `folder`.
+
+    A run's folder follows its base: when a longer search has found another one, or the grid other
+    constants, the checkpoints of the former family are replaced.
+    """
     name = name or spec.name
     infos = []
     for index in range(seeds):
@@ -86,7 +90,7 @@ def train_seeds(
             else folder / f"{name}.seed{index}.safetensors"
         )
         seed = derive_seed(session.config.seed, "final", index)
-        infos.append(session.train_final(spec, path, recipe=recipe, seed=seed))
+        infos.append(session.train_final(spec, path, recipe=recipe, seed=seed, replaces=True))
     return _row(name, role, spec, infos, folder / f"{name}.safetensors")
 
 

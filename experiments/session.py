@@ -117,24 +117,27 @@ class Session:
             seed=seed,
         )
 
-    def finished(self, spec: ArchSpec, path: Path, recipe: Recipe, *, seed: int) -> bool:
-        """Tells whether `path` holds this very training, done; raises if it holds another."""
+    def _finished(self, path: Path, wanted: TrainingInfo, *, replaces: bool) -> bool:
         if not path.is_file():
             return False
-        if not read_info(path).same_training(self.info(spec, recipe, seed)):
+        same = read_info(path).same_training(wanted)
+        if not same and not replaces:
             raise InputError(f"{path} holds another training; choose another folder with --out")
-        return True
+        return same
 
-    def train_final(self, spec: ArchSpec, path: Path, *, recipe: Recipe, seed: int) -> TrainingInfo:
+    def train_final(
+        self, spec: ArchSpec, path: Path, *, recipe: Recipe, seed: int, replaces: bool = False
+    ) -> TrainingInfo:
         """Trains a network to the end, reads the test part once, and saves the checkpoint.
 
         A training that was finished before is read back; one that was interrupted goes on from
-        its last whole epoch.
+        its last whole epoch. Another training's checkpoint at `path` is replaced once this one is
+        done, where `replaces` allows it; otherwise it raises `InputError`.
         """
         self.reporter.running(f"{path.stem}: epoch 1/{recipe.epochs}")
         key = hashlib.sha256(self.key(spec, recipe, seed).encode()).hexdigest()[:16]
         resume = path.parent / f".{path.stem}.{key}.resume"
-        if self.finished(spec, path, recipe, seed=seed):
+        if self._finished(path, self.info(spec, recipe, seed), replaces=replaces):
             resume.unlink(missing_ok=True)  # killed between saving the one and removing the other
             self.reporter.skip(self.work(spec, recipe.epochs))
             return read_info(path)

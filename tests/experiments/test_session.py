@@ -168,6 +168,16 @@ def test_a_checkpoint_of_another_training_is_not_overwritten(
     assert path.read_bytes() == before
 
 
+def test_a_run_replaces_the_checkpoint_of_a_former_base(
+    session: Session, tiny: ArchSpec, quick: Recipe, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.safetensors"
+    session.train_final(tiny, path, recipe=quick, seed=1)
+    wider = replace(tiny, head_ch=tiny.head_ch + 8)
+    session.train_final(wider, path, recipe=quick, seed=1, replaces=True)
+    assert read_info(path).spec == replace(wider, num_classes=session.data.num_classes)
+
+
 SEARCH = SearchRequest(target_macs=2e6, trials=2, epochs=1)
 
 
