@@ -42,6 +42,13 @@ class Reporter:
     def note(self, text: str) -> None:
         """Says something that should stay on the screen."""
 
+    def finish(self, work: float, text: str, *, now: bool) -> None:
+        """Says that planned work is done: `now`, or by an earlier process, which took no time."""
+        if now:
+            self.done(work, text)
+        else:
+            self.skip(work)
+
 
 class _Bar(Progress):
     """Draws a bar with a line of text below it."""

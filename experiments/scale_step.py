@@ -92,6 +92,7 @@ def _run_candidate(
     name = _named(candidate)
     for index in range(plan.seeds):
         seed = derive_seed(session.config.seed, "grid", index)
+        known = session.is_known(candidate.spec, seed=seed, epochs=plan.epochs)
         try:
             evaluation = session.evaluate(candidate.spec, seed=seed, epochs=plan.epochs)
         except RunError as error:
@@ -99,10 +100,11 @@ def _run_candidate(
             break
         accuracies.append(evaluation.accuracy)
         seconds += evaluation.seconds
-        session.reporter.done(
+        text = f"candidate {place}: {name}, MACs ×{candidate.macs_ratio:.2f}, "
+        session.reporter.finish(
             session.work(candidate.spec, plan.epochs),
-            f"candidate {place}: {name}, MACs ×{candidate.macs_ratio:.2f}, "
-            f"accuracy {evaluation.accuracy:.1%}",
+            f"{text}accuracy {evaluation.accuracy:.1%}",
+            now=not known,
         )
     whole = len(accuracies) == plan.seeds
     return GridResult(candidate, tuple(accuracies) if whole else (), seconds)

@@ -173,15 +173,15 @@ def _confirmed(
         )
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
+        known = session.is_known(spec, seed=seed, epochs=asked.epochs)
         try:
             evaluation = session.evaluate(spec, seed=seed, epochs=asked.epochs)
         except RunError as error:
             session.reporter.note(f"{spec.name} failed when trained again: {error}")
             raise
         reward = objective(evaluation.accuracy, evaluation.macs)
-        session.reporter.done(
-            unit, f"{spec.name}: accuracy {evaluation.accuracy:.1%}, reward {reward:.4f}"
-        )
+        text = f"{spec.name}: accuracy {evaluation.accuracy:.1%}, reward {reward:.4f}"
+        session.reporter.finish(unit, text, now=not known)
         return evaluation
 
     repeats = CONFIRM_REPEATS if asked.confirm else 0

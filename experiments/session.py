@@ -75,6 +75,10 @@ class Session:
         data = f"{self.data.fingerprint}:{self.data.split_digest}"
         return f"{fingerprint(spec)}:{recipe.digest}:{data}:{seed}"
 
+    def is_known(self, spec: ArchSpec, *, seed: int, epochs: int) -> bool:
+        """Tells whether `evaluate` would look this training up."""
+        return self.log.get(self.key(spec, self.short_recipe(epochs), seed)) is not None
+
     def evaluate(self, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
         """Trains a network and returns its validation accuracy, or looks that training up."""
         recipe = self.short_recipe(epochs)
