@@ -63,7 +63,7 @@ class _Bar(Progress):
 
 def _bar(console: Console) -> _Bar:
     return _Bar(
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=30),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[left]}"),
@@ -114,7 +114,7 @@ class ConsoleReporter(Reporter):
     def step(self, title: str) -> None:
         """Prints the step's title."""
         self.title, self.now, self.found = title, "", ""
-        self.console.print(f"[bold]── {title}[/bold]")
+        self.console.print(f"── {title}", style="bold", markup=False)  # a path may hold [/x]
         self._draw()
 
     def running(self, text: str) -> None:

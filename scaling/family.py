@@ -102,6 +102,9 @@ def parse_phis(text: str) -> tuple[float, ...]:
         ) from None
     if len(phis) > MAX_MEMBERS:
         raise InputError(f"φ {text!r} asks for more than {MAX_MEMBERS} members")
+    far = next((phi for phi in phis if not LOWEST_PHI <= phi <= HIGHEST_PHI), None)
+    if far is not None:
+        raise InputError(f"φ is {far:g}; it must lie between {LOWEST_PHI:g} and {HIGHEST_PHI:g}")
     if len(set(phis)) < len(phis):
         raise InputError(f"φ {text!r} asks for a member twice; give each once")
     return phis

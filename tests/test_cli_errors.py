@@ -60,6 +60,7 @@ def without(words: tuple[object, ...], option: str) -> tuple[object, ...]:
         ((*RUN, "--format", "spec,tflite"), "no format is called 'tflite'; the formats are spec"),
         ((*RUN, "--phi", "0-3"), "φ '0-3' cannot be read"),
         ((*RUN, "--phi", "0,1,0"), "asks for a member twice"),
+        ((*RUN, "--phi", "0:20"), "φ is 9; it must lie between -6 and 8"),
         ((*RUN, "--alpha", "2:1"), "alpha runs from 2.0 to 1.0"),
         ((*RUN, "--alpha", "1", "--beta", "1", "--gamma", "1"), "no α·β²·γ² is within 0.1 of 2"),
         ((*RUN, "--step", 0), "step is 0.0; it must be a positive number"),

@@ -17,13 +17,17 @@ from safetensors.torch import load_file
 
 from tests.conftest import COMMAND, ROOT, TINY_RUN
 
+# A job started in the background ignores SIGINT, and so would what it starts.
+HANDLER = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+INTERRUPTIBLE = (*COMMAND[:2], HANDLER + COMMAND[2])
+
 Moment = Callable[[Path], bool]
 
 
 def start(folder: Path, *words: object) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*COMMAND, *map(str, words or ("run", *TINY_RUN)), "--out", str(folder)],
+        [*INTERRUPTIBLE, *map(str, words or ("run", *TINY_RUN)), "--out", str(folder)],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -152,7 +156,7 @@ def test_ctrl_c_keeps_what_has_finished(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment(tmp_path: Path, finished_run: tuple[Path, str], seed: int) -> None:
     draw, folder = random.Random(seed), tmp_path / "run"
     for _ in range(12):
@@ -167,13 +171,13 @@ def test_killed_at_any_moment(tmp_path: Path, finished_run: tuple[Path, str], se
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gp", "nsga2"])
-def test_every_trial_killed_once(tmp_path: Path, sampler: str) -> None:
+def test_a_long_search_killed_again_and_again(tmp_path: Path, sampler: str) -> None:
     words = (
         *("search", "--data", "digits", "--limit", 200, "--target-macs", "2M", "--search-epochs"),
         *(1, "--trials", 24, "--confirm", 0, "--sampler", sampler),
     )
     finish(tmp_path / "whole", *words)
-    for count in range(1, 24, 2):
+    for count in (1, 7, 12, 20, 21):
         kill_when(tmp_path / "run", after(count), *words)
     finish(tmp_path / "run", *words)
     one, two = (evaluations(tmp_path / name) for name in ("run", "whole"))

@@ -55,12 +55,12 @@ def test_a_search_leaves_its_trials_its_front_and_its_best(
     tmp_path: Path, open_session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = scored(monkeypatch)
-    session = open_session(tmp_path / "run", replace(SEARCH, trials=12))
+    session = open_session(tmp_path / "run", replace(SEARCH, trials=8))
     base = run_search(session)
-    assert len(calls) == 12 + 2 * 2
+    assert len(calls) == 8 + 2 * 2
     frame = pd.read_parquet(session.folder.trials_path)
     evaluated = frame[frame["accuracy"].notna() & frame["duplicate_of"].isna()]
-    assert len(evaluated) == 12
+    assert len(evaluated) == 8
     assert set(frame["state"]) == {"complete"}
     assert {"stage1.kernel", "stage4.width", "macs", "params", "seed"} <= set(frame.columns)
     objective = Objective("soft", 2e6)

@@ -65,15 +65,15 @@ def test_a_search_stopped_at_a_duplicate(told: int, monkeypatch: pytest.MonkeyPa
 
 def test_a_study_in_a_file_goes_on_in_another_process(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    whole = story(run_search(new_study(), Fake(), sampler="nsga2", trials=24))
-    for stop in (3, 10, 7):
+    whole = story(run_search(new_study(), Fake(), sampler="nsga2", trials=21))
+    for stop in (3, 17):
         study = optuna.create_study(
             study_name="s", storage=url, direction="maximize", load_if_exists=True
         )
         with pytest.raises(KeyboardInterrupt):
-            run_search(study, Fake(stop_at=stop), sampler="nsga2", trials=24)
+            run_search(study, Fake(stop_at=stop), sampler="nsga2", trials=21)
     study = optuna.load_study(study_name="s", storage=url)
-    assert story(run_search(study, Fake(), sampler="nsga2", trials=24)) == whole
+    assert story(run_search(study, Fake(), sampler="nsga2", trials=21)) == whole
 
 
 def stop_telling(study: Study, after: int, patch: pytest.MonkeyPatch) -> None:
