@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -283,9 +283,10 @@ def train(
 
     found = resolve_arch(arch)
     spec = adapted(found.spec, resolution=resolution, max_stride=max_stride)
+    source, limit, image_size = data_asked(found, data, limit=limit, image_size=image_size)
     request = data_request(
-        data_asked(found, data), limit=limit, image_size=image_size, seed=seed, device=device,
-        recipe=recipe, overrides=set_, epochs=epochs,
+        source, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+        overrides=set_, epochs=epochs,
     )  # fmt: skip
     with _opened(request, out or Path("runs") / f"train-{spec.name}", json) as session:
         document = train_document(session, spec)
@@ -309,7 +310,9 @@ def export(
     names = parse_formats(formats)
     found = resolve_arch(arch)
     folder = export_folder(found, out)
-    document = export_document(export_arch(found, folder, names, data=data), folder, found)
+    with found.run.lock() if found.run else nullcontext():
+        exported = export_arch(found, folder, names, data=data)
+    document = export_document(exported, folder, found)
     print_json(document) if json else print_export(document)
 
 

@@ -202,6 +202,8 @@ def family_document(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Lists a family by φ or by MACs targets; writes its specs into `out` or the run's folder."""
+    if phi is not None and target_macs is not None:
+        raise InputError("--phi and --target-macs both say which members; give one of them")
     chosen, source = _chosen_constants(arch, spec, constants)
     if target_macs is not None:
         targets = [round(parse_count(part)) for part in target_macs.split(",")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from experiments.arch import Arch
+from experiments.data import FORMS
 from experiments.session import Session
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
@@ -13,13 +14,23 @@ from search_spaces.spec import ArchSpec
 __all__ = ["data_asked", "train_document"]
 
 
-def data_asked(arch: Arch, data: str | None) -> str:
-    """Returns the data to train on: what was asked for, or what the architecture's run used."""
+def data_asked(
+    arch: Arch, data: str | None, *, limit: int | None, image_size: int | None
+) -> tuple[str, int | None, int | None]:
+    """Returns the data to train on, its limit and image size.
+
+    Without `data` they are what the architecture's run or checkpoint used, where not given.
+    Raises `InputError` for an architecture that was never trained.
+    """
     if data is not None:
-        return data
+        return data, limit, image_size
     if arch.run is not None:
-        return arch.run.read().data.source
-    raise InputError("--data is missing: digits, a tree of class folders, Parquet, or an .npz")
+        known = arch.run.read().data.model_dump()
+    elif arch.info is not None:
+        known = arch.info.data
+    else:
+        raise InputError(f"--data is missing: {FORMS}")
+    return known["source"], limit or known["limit"], image_size or known["image_size"]
 
 
 def train_document(session: Session, spec: ArchSpec) -> dict[str, Any]:

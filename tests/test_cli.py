@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import fingerprint, spec_from_json
@@ -277,3 +279,20 @@ def test_a_process_of_its_own(nas: Callable[..., "subprocess.CompletedProcess[st
     done = nas("cost", "mobilenetv2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert strict(done.stdout)["macs"] == cost(catalog_spec("mobilenetv2")).macs
+
+
+def test_a_folder_of_nas_train_is_trained_on_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Caller
+) -> None:
+    data = load_digits()
+    np.savez(tmp_path / "data.npz", images=(data.images * 15).astype("uint8"), labels=data.target)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked = ("--data", "data.npz", "--limit", 200, "--resolution", 8, "--max-stride", 2)
+    short = ("--epochs", 1, "--json", "--out")
+    first = call("train", "mobilenetv2@0.1", *asked, *short, "first").document
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = call("train", "../first", *short, "again").document
+    assert again["test_accuracy"] == first["test_accuracy"]
+    exported = call("export", "../first", "--format", "onnx", "--json").document
+    assert exported["files"][0]["largest_difference"] < 1e-4

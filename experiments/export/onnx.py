@@ -63,7 +63,7 @@ def _write(network: Network, path: Path, images: Tensor) -> None:
     with _quiet():
         torch.onnx.export(
             network,
-            (images[:2].contiguous(),),
+            (images[:1].repeat(2, 1, 1, 1),),  # a batch of one would be taken for a constant
             path,
             input_names=["images"],
             output_names=["logits"],

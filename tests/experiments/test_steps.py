@@ -189,10 +189,11 @@ def test_training_one_network_in_a_folder_of_its_own(session: Session, tiny: Arc
     assert "history" not in document
     arch = resolve_arch(str(session.folder.path))
     assert arch.spec == tiny
-    assert data_asked(arch, None) == "digits"
-    assert data_asked(arch, "other") == "other"
+    assert data_asked(arch, None, limit=None, image_size=None) == ("digits", 400, 8)
+    assert data_asked(arch, None, limit=300, image_size=16) == ("digits", 300, 16)
+    assert data_asked(arch, "other", limit=None, image_size=None) == ("other", None, None)
     with pytest.raises(InputError, match="--data is missing: digits"):
-        data_asked(resolve_arch("mobilenetv2"), None)
+        data_asked(resolve_arch("mobilenetv2"), None, limit=None, image_size=None)
 
 
 @pytest.mark.parametrize("phis", [(1.0,), (0.0, 1.0)])
