@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import psutil
 import torch
 from torch import nn
 
@@ -14,6 +15,7 @@ from search_spaces.errors import InputError
 
 __all__ = ["Device", "pick_device"]
 
+CROWDED_PERCENT = 40.0
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
@@ -39,6 +41,15 @@ class Device:
         network.to(self.torch)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
+
+    def crowded(self) -> bool:
+        """Tells whether other processes keep the cores busy that this one is going to share.
+
+        Threads that wait for one another on a busy core lose far more time than they save.
+        """
+        if self.is_cuda or torch.get_num_threads() == 1:
+            return False
+        return psutil.cpu_percent(interval=0.3) > CROWDED_PERCENT
 
     def synchronize(self) -> None:
         """Waits until the device has finished what it was given."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.config import DataConfig, RunConfig, SearchConfig
 from experiments.data import ImageData, load_data
-from experiments.device import pick_device
+from experiments.device import Device, pick_device
 from experiments.progress import Reporter
 from experiments.recipes import load_recipe
 from experiments.session import Session, data_config
@@ -113,8 +113,17 @@ def start(
         search=_search_config(search, data) if search else None,
     )
     folder.check(config)
+    _say_crowded(device, reporter)
     with folder.lock():
         yield Session(folder, folder.open(config), data, device, reporter)
+
+
+def _say_crowded(device: Device, reporter: Reporter) -> None:
+    if device.crowded():
+        reporter.note(
+            "other processes are using this machine's cores: "
+            "OMP_NUM_THREADS=1 may make small networks train many times faster"
+        )
 
 
 @contextmanager
@@ -123,6 +132,7 @@ def reopen(folder: RunFolder, reporter: Reporter, *, device: str = "auto") -> It
     config = folder.read()
     picked = pick_device(device)
     data = _same_data(folder, config.data)
+    _say_crowded(picked, reporter)
     with folder.lock():
         yield Session(folder, config, data, picked, reporter)
 

@@ -37,3 +37,15 @@ def test_a_network_is_placed_channels_last(cpu: Device) -> None:
     with cpu.autocast():
         assert network(torch.zeros(1, 4, 5, 5)).dtype == torch.float32
     cpu.synchronize()
+
+
+def test_busy_cores_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(torch.device("cpu"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: 90.0)
+    assert device.crowded()
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: 5.0)
+    assert not device.crowded()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: 90.0)
+    assert not device.crowded()
