@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from search_spaces.cost import cost, stage_cost
+from search_spaces.cost import cost, stage_cost, tail_cost
 from search_spaces.errors import InputError
 from search_spaces.resize import round_filters
 from search_spaces.spec import ArchSpec, BlockKind, StageSpec
@@ -168,15 +168,15 @@ class SearchSpace:
         found by dynamic programming over widths.
         """
         shell = cost(self.skeleton)
-        fixed = shell.stages[0].macs + shell.stages[-1].macs
+        fixed = shell.stages[0].macs
         extremes = {self.skeleton.stem_ch: (fixed, fixed)}
         side = shell.stages[0].side
         for base, options in zip(self.skeleton.stages, self.options, strict=True):
             extremes = self._next_extremes(base, options, extremes, side)
             side = -(-side // base.stride)
-        head = side**2 * self.skeleton.head_ch
-        lows = [low + ch * head for ch, (low, _) in extremes.items()]
-        highs = [high + ch * head for ch, (_, high) in extremes.items()]
+        tails = {ch: tail_cost(self.skeleton, ch, side)[0] for ch in extremes}
+        lows = [low + tails[ch] for ch, (low, _) in extremes.items()]
+        highs = [high + tails[ch] for ch, (_, high) in extremes.items()]
         return min(lows), max(highs)
 
     def _next_extremes(
@@ -193,7 +193,7 @@ class SearchSpace:
         }
         after: dict[int, tuple[int, int]] = {}
         for (in_ch, (low, high)), stage in itertools.product(before.items(), stages):
-            macs = stage_cost("", stage.blocks(in_ch, self.skeleton.act), side).macs
+            macs = stage_cost("", self.skeleton.blocks_of(stage, in_ch), side).macs
             old_low, old_high = after.get(stage.out_ch, (low + macs, high + macs))
             after[stage.out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
         return after
