@@ -20,8 +20,8 @@ from search_spaces.layers import (
 )
 from search_spaces.spec import (
     EXPANDING_KINDS,
-    Activation,
     ArchSpec,
+    BlockActivation,
     BlockKind,
     BlockSpec,
     Skip,
@@ -110,11 +110,12 @@ _BLOCK_TYPES: dict[str, BlockKind] = {
 _CODES: dict[BlockKind, str] = {
     kind: code for code, kind in _BLOCK_TYPES.items() if code not in ("ds",)
 }
-_ACTIVATIONS: dict[str, Activation] = {
+_ACTIVATIONS: dict[str, BlockActivation] = {
     "nre": "relu",
     "nr6": "relu6",
     "nhs": "hard_swish",
     "nsw": "silu",
+    "nli": "linear",
 }
 _SKIPS: dict[str, Skip] = {"skip": "identity", "noskip": "none", "pool": "pooled"}
 _WITHOUT_SKIP = ("cn", "dsa")  # in timm these have no skip unless they say so
@@ -139,7 +140,7 @@ def _default_skip(code: str) -> Skip:
 def stage_to_string(stage: StageSpec) -> str:
     """Writes a stage as timm does: `ir_r2_k5_s2_e6_c40_se0.25`.
 
-    Beyond timm, `x72` is the expanded width itself and `pool` a pooled skip.
+    Beyond timm, `x72` is the expanded width itself, `pool` a pooled skip, `nli` no activation.
     """
     code = _code(stage)
     expands = stage.kind not in ("conv", "dsconv", "basic")
@@ -160,7 +161,7 @@ class _Parts:
 
     numbers: dict[str, str]
     skip: Skip
-    act: Activation | None = None
+    act: BlockActivation | None = None
 
     def read(self, part: str) -> bool:
         if part in _SKIPS:

@@ -102,7 +102,7 @@ def block_layers(block: BlockSpec) -> BlockLayers:
       both with their last activation after the addition (ResNet, arXiv:1512.03385).
     """
     path = _PATHS[block.kind](block)
-    after = block.act if block.kind in ("basic", "bottleneck") else None
+    after = _act(block) if block.kind in ("basic", "bottleneck") else None
     return BlockLayers(path, _shortcut(block), after)
 
 
@@ -112,6 +112,10 @@ def _shortcut(block: BlockSpec) -> ConvLayer | PoolLayer | None:
     if block.shortcut == "pooled":
         return PoolLayer("shortcut", block.in_ch, block.out_ch, block.stride, block.stride)
     return None
+
+
+def _act(block: BlockSpec) -> Activation | None:
+    return None if block.act == "linear" else block.act
 
 
 def _padding(block: BlockSpec) -> Padding:
@@ -140,7 +144,8 @@ def _squeeze_excite(block: BlockSpec, ch: int) -> tuple[SqueezeExciteLayer, ...]
         squeeze_ch = round_filters(exact)
     else:
         squeeze_ch = max(1, int(exact) if block.se.rounding == "down" else round(exact))
-    act = block.se.act or block.act
+    act = block.se.act or _act(block)
+    assert act is not None, "only a conv is linear, and it has no gate"
     return (SqueezeExciteLayer("squeeze_excite", ch, squeeze_ch, act, block.se.gate),)
 
 
@@ -159,23 +164,23 @@ def _depthwise(block: BlockSpec, ch: int) -> ConvLayer:
         block.kernel,
         block.stride,
         groups=ch,
-        act=block.act,
+        act=_act(block),
         padding=_padding(block),
     )
 
 
 def _conv(block: BlockSpec) -> PathLayers:
-    return (_spatial(block, "project", block.out_ch, block.act),)
+    return (_spatial(block, "project", block.out_ch, _act(block)),)
 
 
 def _dsconv(block: BlockSpec) -> PathLayers:
-    pointwise = ConvLayer("project", block.in_ch, block.out_ch, act=block.act)
+    pointwise = ConvLayer("project", block.in_ch, block.out_ch, act=_act(block))
     return (_depthwise(block, block.in_ch), *_squeeze_excite(block, block.in_ch), pointwise)
 
 
 def _mbconv(block: BlockSpec) -> PathLayers:
     hidden = _expanded(block) if _expands(block) else block.in_ch
-    expand = (ConvLayer("expand", block.in_ch, hidden, act=block.act),)
+    expand = (ConvLayer("expand", block.in_ch, hidden, act=_act(block)),)
     return (
         *(expand if _expands(block) else ()),
         _depthwise(block, hidden),
@@ -188,25 +193,25 @@ def _fused(block: BlockSpec) -> PathLayers:
     if not _expands(block):
         return (*_squeeze_excite(block, block.in_ch), *_conv(block))
     hidden = _expanded(block)
-    expand = _spatial(block, "expand", hidden, block.act)
+    expand = _spatial(block, "expand", hidden, _act(block))
     return (expand, *_squeeze_excite(block, hidden), ConvLayer("project", hidden, block.out_ch))
 
 
 def _basic(block: BlockSpec) -> PathLayers:
-    first = _spatial(block, "expand", block.out_ch, block.act)
+    first = _spatial(block, "expand", block.out_ch, _act(block))
     return (first, ConvLayer("project", block.out_ch, block.out_ch, block.kernel))
 
 
 def _bottleneck(block: BlockSpec) -> PathLayers:
     hidden = _expanded(block)
-    reduce = ConvLayer("reduce", block.in_ch, hidden, act=block.act)
+    reduce = ConvLayer("reduce", block.in_ch, hidden, act=_act(block))
     spatial = ConvLayer(
         "spatial",
         hidden,
         hidden,
         block.kernel,
         block.stride,
-        act=block.act,
+        act=_act(block),
         padding=_padding(block),
     )
     return (reduce, spatial, ConvLayer("project", hidden, block.out_ch))

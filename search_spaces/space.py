@@ -16,7 +16,7 @@ from search_spaces.errors import InputError
 from search_spaces.resize import round_filters
 from search_spaces.spec import ArchSpec, BlockKind, StageSpec
 
-__all__ = ["Choice", "SearchSpace", "StageOptions", "Value", "Values"]
+__all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
 Value = int | float | str
 Values = Mapping[str, Value]
@@ -70,6 +70,22 @@ class StageOptions:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OpOptions:
+    """Lists what one layer may be: a stage by the name of each operation, or None for no layer."""
+
+    ops: tuple[tuple[str, StageSpec | None], ...]
+
+    def table(self) -> dict[str, tuple[Value, ...]]:
+        """Returns the options by the name of the choice."""
+        return {"op": tuple(name for name, _ in self.ops)}
+
+    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec | None:
+        """Returns the operation chosen, as wide and as strided as the skeleton's stage `base`."""
+        stage = dict(self.ops)[str(values["op"])]
+        return None if stage is None else replace(stage, out_ch=base.out_ch, stride=base.stride)
+
+
 def _plain(value: Value) -> float:
     """Returns a number as whole if it is: 6.0 and 6 are one expansion."""
     number = float(value)
@@ -85,7 +101,7 @@ class SearchSpace:
 
     name: str
     skeleton: ArchSpec
-    options: tuple[StageOptions, ...]
+    options: tuple[StageOptions | OpOptions, ...]
 
     def __post_init__(self) -> None:
         stages, options = len(self.skeleton.stages), len(self.options)
@@ -119,7 +135,8 @@ class SearchSpace:
                 for name, only in options.table().items()
             }
             stages.append(options.apply(base, chosen))
-        return replace(self.skeleton, name=self.name, stages=tuple(stages))
+        present = tuple(stage for stage in stages if stage is not None)
+        return replace(self.skeleton, name=self.name, stages=present)
 
     def _check(self, values: Values) -> None:
         names = [choice.name for choice in self.choices]
@@ -182,7 +199,7 @@ class SearchSpace:
     def _next_extremes(
         self,
         base: StageSpec,
-        options: StageOptions,
+        options: StageOptions | OpOptions,
         before: Mapping[int, tuple[int, int]],
         side: int,
     ) -> dict[int, tuple[int, int]]:
@@ -193,10 +210,17 @@ class SearchSpace:
         }
         after: dict[int, tuple[int, int]] = {}
         for (in_ch, (low, high)), stage in itertools.product(before.items(), stages):
-            macs = stage_cost("", self.skeleton.blocks_of(stage, in_ch), side).macs
-            old_low, old_high = after.get(stage.out_ch, (low + macs, high + macs))
-            after[stage.out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
+            macs, out_ch = self._stage_macs(stage, in_ch, side), in_ch
+            if stage is not None:
+                out_ch = stage.out_ch
+            old_low, old_high = after.get(out_ch, (low + macs, high + macs))
+            after[out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
         return after
+
+    def _stage_macs(self, stage: StageSpec | None, in_ch: int, side: int) -> int:
+        if stage is None:
+            return 0
+        return stage_cost("", self.skeleton.blocks_of(stage, in_ch), side).macs
 
     def check_target(self, target_macs: float) -> None:
         """Raises `InputError`, with the range it can, for MACs no network of the space reaches."""

@@ -19,6 +19,7 @@ from search_spaces.checks import (
 __all__ = [
     "Activation",
     "ArchSpec",
+    "BlockActivation",
     "BlockKind",
     "BlockSpec",
     "Gate",
@@ -33,6 +34,7 @@ __all__ = [
 
 BlockKind = Literal["conv", "dsconv", "mbconv", "fused", "basic", "bottleneck"]
 Activation = Literal["relu", "relu6", "hard_swish", "silu"]
+BlockActivation = Literal["relu", "relu6", "hard_swish", "silu", "linear"]
 Skip = Literal["identity", "pooled", "none"]
 Shortcut = Literal["none", "identity", "pooled", "projection"]
 Gate = Literal["sigmoid", "hard_sigmoid"]
@@ -56,7 +58,9 @@ def _check_block(where: str, block: BlockSpec | StageSpec) -> None:
     check_real(f"{where}: se_ratio", block.se_ratio, 0, 1)
     check_choice(f"{where}: skip", block.skip, get_args(Skip))
     if block.act is not None:
-        check_choice(f"{where}: act", block.act, get_args(Activation))
+        check_choice(f"{where}: act", block.act, get_args(BlockActivation))
+    if block.act == "linear" and block.kind != "conv":
+        raise SpecError(f"{where}: act is linear; only a conv may be, not {block.kind}")
     _check_expand(where, block)
     if block.se_ratio and block.kind not in GATED_KINDS:
         raise SpecError(f"{where}: se_ratio is {block.se_ratio}; {block.kind} has no gate, so 0")
@@ -117,7 +121,7 @@ class BlockSpec:
     expand: float = 1
     se_ratio: float = 0
     skip: Skip = "identity"
-    act: Activation = "silu"
+    act: BlockActivation = "silu"
     expand_ch: int | None = None
     expand_divisor: int = 1
     se: SqueezeSpec = EFFICIENTNET_SE
@@ -125,7 +129,7 @@ class BlockSpec:
 
     def __post_init__(self) -> None:
         check_int("block: in_ch", self.in_ch, 1, MAX_CHANNELS)
-        check_choice("block: act", self.act, get_args(Activation))
+        check_choice("block: act", self.act, get_args(BlockActivation))
         check_choice("block: padding", self.padding, get_args(Padding))
         _check_block("block", self)
 
@@ -156,8 +160,8 @@ class BlockSpec:
 class StageSpec:
     """Describes `repeats` equal blocks; the first one has the stride and changes the width.
 
-    `act` replaces the network's activation; `expand_ch` is the expanded width of each block.
-    Raises `SpecError` for values that no stage can have.
+    `act` replaces the network's activation (`linear`: none, in a conv); `expand_ch` is the
+    expanded width of each block. Raises `SpecError` for values that no stage can have.
     """
 
     kind: BlockKind
@@ -168,7 +172,7 @@ class StageSpec:
     repeats: int
     se_ratio: float = 0
     skip: Skip = "identity"
-    act: Activation | None = None
+    act: BlockActivation | None = None
     expand_ch: int | None = None
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN

@@ -30,7 +30,7 @@ def stage_specs(draw: st.DrawFn) -> StageSpec:
         repeats=draw(st.integers(1, 3)),
         se_ratio=draw(SE_RATIOS) if kind in ("mbconv", "fused", "dsconv") else 0,
         skip=draw(st.sampled_from(["identity", "pooled", "none"])),
-        act=draw(st.none() | ACTS),
+        act=draw(st.none() | (st.just("linear") if kind == "conv" else ACTS)),
         expand_ch=draw(st.none() | WIDTHS) if expands else None,
     )
 

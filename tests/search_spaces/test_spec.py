@@ -90,6 +90,7 @@ def test_only_the_first_block_of_a_stage_has_its_stride_and_width() -> None:
         ({"kind": "basic", "expand_ch": 8}, "basic does not expand"),
         ({"kind": "bottleneck", "se_ratio": 0.25}, "bottleneck has no gate"),
         ({"kind": "conv", "se_ratio": 0.25}, "conv has no gate"),
+        ({"act": "linear"}, "act is linear; only a conv may be"),
     ],
 )
 def test_a_kind_refuses_what_it_has_no_place_for(changes: dict[str, object], message: str) -> None:
