@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,10 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from search_spaces.cost import cost, stage_cost, tail_cost
 from search_spaces.errors import InputError
 from search_spaces.resize import round_filters
 from search_spaces.spec import ArchSpec, BlockKind, StageSpec
+from search_spaces.tables import CostTables
 
 __all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
@@ -178,49 +177,19 @@ class SearchSpace:
                     yield {**values, choice.name: option}
 
     @cached_property
+    def tables(self) -> CostTables:
+        """Returns what counts this space's encoded architectures, thousands at once."""
+        return CostTables(self)
+
+    @property
     def macs_range(self) -> tuple[int, int]:
-        """Returns the fewest and the most MACs of any network in the space, exactly.
+        """Returns the fewest and the most MACs of any network in the space, exactly."""
+        return self.tables.macs_range()
 
-        A stage's cost depends on the others only through its input width, so the extremes are
-        found by dynamic programming over widths.
-        """
-        shell = cost(self.skeleton)
-        fixed = shell.stages[0].macs
-        extremes = {self.skeleton.stem_ch: (fixed, fixed)}
-        side = shell.stages[0].side
-        for base, options in zip(self.skeleton.stages, self.options, strict=True):
-            extremes = self._next_extremes(base, options, extremes, side)
-            side = -(-side // base.stride)
-        tails = {ch: tail_cost(self.skeleton, ch, side)[0] for ch in extremes}
-        lows = [low + tails[ch] for ch, (low, _) in extremes.items()]
-        highs = [high + tails[ch] for ch, (_, high) in extremes.items()]
-        return min(lows), max(highs)
-
-    def _next_extremes(
-        self,
-        base: StageSpec,
-        options: StageOptions | OpOptions,
-        before: Mapping[int, tuple[int, int]],
-        side: int,
-    ) -> dict[int, tuple[int, int]]:
-        table = options.table()
-        stages = {
-            options.apply(base, dict(zip(table, combination, strict=True)))
-            for combination in itertools.product(*table.values())
-        }
-        after: dict[int, tuple[int, int]] = {}
-        for (in_ch, (low, high)), stage in itertools.product(before.items(), stages):
-            macs, out_ch = self._stage_macs(stage, in_ch, side), in_ch
-            if stage is not None:
-                out_ch = stage.out_ch
-            old_low, old_high = after.get(out_ch, (low + macs, high + macs))
-            after[out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
-        return after
-
-    def _stage_macs(self, stage: StageSpec | None, in_ch: int, side: int) -> int:
-        if stage is None:
-            return 0
-        return stage_cost("", self.skeleton.blocks_of(stage, in_ch), side).macs
+    def sample_encoded(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draws `count` sets of choices uniformly, encoded as int64 (count, choices)."""
+        sizes = [len(choice.options) for choice in self.choices]
+        return rng.integers(sizes, size=(count, len(sizes)))
 
     def check_target(self, target_macs: float) -> None:
         """Raises `InputError`, with the range it can, for MACs no network of the space reaches."""
