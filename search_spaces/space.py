@@ -14,6 +14,7 @@ from search_spaces.errors import InputError
 from search_spaces.resize import round_filters
 from search_spaces.spec import ArchSpec, BlockKind, StageSpec
 from search_spaces.tables import CostTables
+from search_spaces.window import MacsWindow
 
 __all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
@@ -190,6 +191,10 @@ class SearchSpace:
         """Draws `count` sets of choices uniformly, encoded as int64 (count, choices)."""
         sizes = [len(choice.options) for choice in self.choices]
         return rng.integers(sizes, size=(count, len(sizes)))
+
+    def window(self, low: float, high: float) -> MacsWindow:
+        """Returns a sampler of the networks of `low` to `high` MACs; raises if there are none."""
+        return MacsWindow(self.tables, low, high)
 
     def check_target(self, target_macs: float) -> None:
         """Raises `InputError`, with the range it can, for MACs no network of the space reaches."""
