@@ -11,12 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from experiments.device import pick_device
 from search_spaces.catalog import catalog_spec
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
+from search_spaces.measured import MEASURED
 from search_spaces.network import build
 
 __all__ = ["BENCHES", "bench_document"]
@@ -70,6 +72,23 @@ def bench_cost() -> Rows:
     ]
 
 
+def bench_tables() -> Rows:
+    """Times the vectorised cost model, and draws from a window of one network in a million."""
+    rng = np.random.default_rng(0)
+    space = MEASURED["accel_nasbench"].make()
+    encoded = space.sample_encoded(rng, 1_000_000)
+    macs = np.sort(space.tables.count(encoded)[0])
+    window = space.window(macs[500_000], macs[500_001])
+    return [
+        _row("count 100,000 of accel_nasbench", _times(lambda: _count(encoded[:100_000]), 10)),
+        _row("draw 1,000 from a millionth", _times(lambda: window.sample(rng, 1_000), 10)),
+    ]
+
+
+def _count(encoded: np.ndarray) -> None:
+    MEASURED["accel_nasbench"].make().tables.count(encoded)  # the tables are made each time
+
+
 def bench_step() -> Rows:
     """Times a training step of EfficientNet-B0 in both memory formats, on the best device."""
     device = pick_device("auto")
@@ -118,6 +137,7 @@ def _nas(*words: str) -> None:
 
 BENCHES: dict[str, Callable[[], Rows]] = {
     "cost": bench_cost,
+    "tables": bench_tables,
     "step": bench_step,
     "startup": bench_startup,
 }

@@ -68,7 +68,7 @@ def report(out: o.RunArg, json: o.Json = False) -> None:
 
 
 def bench(
-    what: str = typer.Argument("all", help="cost, step, startup or all"),
+    what: str = typer.Argument("all", help="cost, tables, step, startup or all"),
     json: o.Json = False,
 ) -> None:
     """Measures this machine: the cost model against fvcore, training steps, start-up."""

@@ -9,6 +9,8 @@ from experiments.recipes import load_recipe, recipe_names
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
+from search_spaces.measured import MEASURED
+from search_spaces.space import SearchSpace
 from search_spaces.spaces import SKELETONS, SPACES, make_space
 from search_spaces.spec import ArchSpec
 
@@ -52,24 +54,27 @@ def _networks() -> list[dict[str, Any]]:
     return rows
 
 
+def _space_row(space: SearchSpace, skeleton: str, about: str) -> dict[str, Any]:
+    low, high = space.macs_range
+    return {
+        "name": space.name,
+        "skeleton": skeleton,
+        "resolution": space.skeleton.resolution,
+        "size": space.size,
+        "choices": len(space.choices),
+        "fewest_macs": low,
+        "most_macs": high,
+        "about": about,
+    }
+
+
 def _spaces() -> list[dict[str, Any]]:
     rows = []
     for name, row in SPACES.items():
         for skeleton in SKELETONS:
             space = make_space(name, image_size=min(skeleton.up_to, 224), num_classes=10)
-            low, high = space.macs_range
-            rows.append(
-                {
-                    "name": name,
-                    "skeleton": skeleton.name,
-                    "resolution": space.skeleton.resolution,
-                    "size": space.size,
-                    "choices": len(space.choices),
-                    "fewest_macs": low,
-                    "most_macs": high,
-                    "about": row.about,
-                }
-            )
+            rows.append(_space_row(space, skeleton.name, row.about))
+    rows += [_space_row(measured.make(), "own", measured.about) for measured in MEASURED.values()]
     return rows
 
 

@@ -6,17 +6,30 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from search_spaces.layers import ConvLayer, SqueezeExciteLayer, block_layers
-from search_spaces.spec import Activation, BlockSpec
+from search_spaces.layers import ConvLayer, PoolLayer, SqueezeExciteLayer, block_layers
+from search_spaces.spec import Activation, BlockSpec, Gate
 
-__all__ = ["Block", "ConvNormAct", "SqueezeExcite", "drop_path"]
+__all__ = [
+    "ACTIVATIONS",
+    "Block",
+    "ConvNormAct",
+    "MaxPool",
+    "PooledShortcut",
+    "SqueezeExcite",
+    "drop_path",
+]
 
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "hard_swish": nn.Hardswish,
     "silu": nn.SiLU,
+}
+GATES: dict[Gate, Callable[[], nn.Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "hard_sigmoid": nn.Hardsigmoid,
 }
 
 
@@ -27,17 +40,27 @@ def drop_path(x: Tensor, rate: float) -> Tensor:
     return x * mask / keep
 
 
+def _pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+    """Pads (N, C, H, W) as TensorFlow's SAME does: an odd pixel goes to the bottom and right."""
+    height, width = (
+        max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:]
+    )
+    sides = (width // 2, width - width // 2, height // 2, height - height // 2)
+    return F.pad(x, sides, value=value)
+
+
 class ConvNormAct(nn.Module):
-    """Applies convolution, BatchNorm and activation to (N, C, H, W), padded symmetrically."""
+    """Applies convolution, BatchNorm and activation to (N, C, H, W), padded as the layer says."""
 
     def __init__(self, layer: ConvLayer, *, eps: float, momentum: float) -> None:
         super().__init__()
+        self.pads_same = layer.padding == "same"
         self.conv = nn.Conv2d(
             layer.in_ch,
             layer.out_ch,
             layer.kernel,
             layer.stride,
-            padding=layer.kernel // 2,
+            padding=0 if self.pads_same else layer.kernel // 2,
             groups=layer.groups,
             bias=False,
         )
@@ -46,6 +69,8 @@ class ConvNormAct(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, in_ch, H, W) to (N, out_ch, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        if self.pads_same:
+            x = _pad_same(x, self.conv.kernel_size[0], self.conv.stride[0])
         out: Tensor = self.act(self.norm(self.conv(x)))
         return out
 
@@ -58,11 +83,45 @@ class SqueezeExcite(nn.Module):
         self.reduce = nn.Conv2d(layer.ch, layer.squeeze_ch, 1)
         self.act = ACTIVATIONS[layer.act]()
         self.expand = nn.Conv2d(layer.squeeze_ch, layer.ch, 1)
+        self.gate = GATES[layer.gate]()
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns `x` gated, in the same shape."""
-        gate = self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True))))
-        return x * torch.sigmoid(gate)
+        gate: Tensor = self.gate(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
+        return x * gate
+
+
+class MaxPool(nn.Module):
+    """Takes the maximum over windows of (N, C, H, W), padded as the layer says."""
+
+    def __init__(self, layer: PoolLayer) -> None:
+        super().__init__()
+        self.kernel, self.stride = layer.kernel, layer.stride
+        self.pads_same = layer.padding == "same"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to (N, C, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        if self.pads_same:
+            x = _pad_same(x, self.kernel, self.stride, value=-torch.inf)
+        padding = 0 if self.pads_same else self.kernel // 2
+        return F.max_pool2d(x, self.kernel, self.stride, padding)
+
+
+class PooledShortcut(nn.Module):
+    """Averages stride×stride pixels of (N, C, H, W), and brings the channels to `out_ch`.
+
+    Channels that are missing are zeros; channels too many are the last ones and left out.
+    """
+
+    def __init__(self, layer: PoolLayer) -> None:
+        super().__init__()
+        self.stride, self.extra = layer.stride, layer.out_ch - layer.in_ch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, in_ch, H, W) to (N, out_ch, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        if self.stride > 1:  # a window over the edge averages the pixels that there are
+            x = F.avg_pool2d(x, self.stride, ceil_mode=True, count_include_pad=False)
+        return F.pad(x, (0, 0, 0, 0, 0, self.extra)) if self.extra else x
 
 
 class Block(nn.Module):
@@ -72,16 +131,23 @@ class Block(nn.Module):
         self, block: BlockSpec, *, eps: float, momentum: float, drop_rate: float = 0.0
     ) -> None:
         super().__init__()
+        layers = block_layers(block)
         self.has_residual = block.has_residual
         self.drop_rate = drop_rate
         self.path = nn.Sequential()
-        for layer in block_layers(block):
+        for layer in layers.path:
             module = (
                 ConvNormAct(layer, eps=eps, momentum=momentum)
                 if isinstance(layer, ConvLayer)
                 else SqueezeExcite(layer)
             )
             self.path.add_module(layer.name, module)
+        self.shortcut: nn.Module = nn.Identity()
+        if isinstance(layers.shortcut, ConvLayer):
+            self.shortcut = ConvNormAct(layers.shortcut, eps=eps, momentum=momentum)
+        elif layers.shortcut is not None:
+            self.shortcut = PooledShortcut(layers.shortcut)
+        self.act = ACTIVATIONS[layers.act]() if layers.act else nn.Identity()
 
     @property
     def last_norm(self) -> nn.BatchNorm2d:
@@ -93,8 +159,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, in_ch, H, W) to (N, out_ch, ⌈H/stride⌉, ⌈W/stride⌉)."""
         out: Tensor = self.path(x)
-        if not self.has_residual:
-            return out
-        if self.training and self.drop_rate:
-            out = drop_path(out, self.drop_rate)
-        return x + out
+        if self.has_residual:
+            if self.training and self.drop_rate:
+                out = drop_path(out, self.drop_rate)
+            out = self.shortcut(x) + out
+        activated: Tensor = self.act(out)
+        return activated

@@ -3,52 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from search_spaces.codec import stages_from_strings
+from search_spaces.entry import Entry
 from search_spaces.errors import InputError
-from search_spaces.resize import ROUNDING, Rounding, resize
-from search_spaces.spec import Activation, ArchSpec
+from search_spaces.resize import Rounding
+from search_spaces.spec import ArchSpec, SqueezeSpec
 
 __all__ = ["CATALOG", "Entry", "catalog_spec"]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Holds one published network, and its params, MACs and ImageNet top-1 (%) as published."""
-
-    blocks: str
-    resolution: int
-    stem_ch: int = 32
-    head_ch: int = 1280
-    act: Activation = "silu"
-    width: float = 1.0
-    depth: float = 1.0
-    dropout: float = 0.2
-    drop_path: float = 0.2
-    rounding: Rounding = ROUNDING
-    bn_eps: float = 1e-3
-    bn_momentum: float = 0.01
-    params: str = ""
-    macs: str = ""
-    top1: float | None = None
-    source: str = ""
-
-    def spec(self, name: str, width: float = 1.0) -> ArchSpec:
-        """Returns the spec, its widths multiplied by `width` on top of the row's own."""
-        base = ArchSpec(
-            name=name,
-            resolution=self.resolution,
-            stages=stages_from_strings(self.blocks),
-            stem_ch=self.stem_ch,
-            head_ch=self.head_ch,
-            act=self.act,
-            dropout=self.dropout,
-            drop_path=self.drop_path,
-            bn_eps=self.bn_eps,
-            bn_momentum=self.bn_momentum,
-        )
-        return resize(base, width=self.width * width, depth=self.depth, rounding=self.rounding)
 
 
 _EFFICIENTNET = Entry(
@@ -88,8 +50,68 @@ _MOBILENETV2 = Entry(
     drop_path=0.0,
     bn_eps=1e-5,
     bn_momentum=0.1,
+    widest_head=True,
     source="Sandler et al. 2018, arXiv:1801.04381, table 2",
 )
+_MOBILENETV1 = Entry(
+    "dsa_r1_k3_s1_c64 dsa_r2_k3_s2_c128 dsa_r2_k3_s2_c256 dsa_r6_k3_s2_c512 dsa_r2_k3_s2_c1024",
+    resolution=224,
+    head="none",
+    act="relu6",
+    dropout=0.001,
+    drop_path=0.0,
+    bn_eps=1e-5,
+    bn_momentum=0.1,
+    source="Howard et al. 2017, arXiv:1704.04861, table 6",
+)
+_MOBILENETV3 = Entry(
+    "ds_r1_k3_s1_e1_c16_nre ir_r1_k3_s2_e4_c24_nre ir_r1_k3_s1_e3_c24_nre "
+    "ir_r3_k5_s2_e3_c40_se0.25_nre ir_r1_k3_s2_e6_c80 ir_r1_k3_s1_e2.5_c80 ir_r2_k3_s1_e2.3_c80 "
+    "ir_r2_k3_s1_e6_c112_se0.25 ir_r3_k5_s2_e6_c160_se0.25",
+    resolution=224,
+    stem_ch=16,
+    head_ch=960,
+    hidden_ch=1280,
+    act="hard_swish",
+    drop_path=0.0,
+    expand_divisor=8,
+    se=SqueezeSpec("expanded", "divisible", "hard_sigmoid", "relu"),
+    widest_head=True,
+    source="Howard et al. 2019, arXiv:1905.02244v5, table 3",
+)
+_RESNET = Entry(
+    "",
+    resolution=224,
+    stem_ch=64,
+    stem_kernel=7,
+    stem_pool=True,
+    head="none",
+    act="relu",
+    dropout=0.0,
+    drop_path=0.0,
+    bn_eps=1e-5,
+    bn_momentum=0.1,
+    source="He et al. 2015, arXiv:1512.03385, strides as in torchvision, whose figures these are",
+)
+
+
+def _resnets() -> dict[str, Entry]:
+    rows = (
+        ("18", "basic", (2, 2, 2, 2), "11.7M", "1.81G", 69.8),
+        ("34", "basic", (3, 4, 6, 3), "21.8M", "3.66G", 73.3),
+        ("50", "bottleneck", (3, 4, 6, 3), "25.6M", "4.09G", 76.1),
+        ("101", "bottleneck", (3, 4, 23, 3), "44.5M", "7.80G", 77.4),
+    )
+    return {f"resnet{row[0]}": _resnet(*row[1:]) for row in rows}
+
+
+def _resnet(code: str, repeats: tuple[int, ...], params: str, macs: str, top1: float) -> Entry:
+    expand, times = ("_e0.25", 4) if code == "bottleneck" else ("", 1)
+    blocks = (
+        f"{code}_r{count}_k3_s{stride}{expand}_c{64 * 2**number * times}"
+        for number, (count, stride) in enumerate(zip(repeats, (1, 2, 2, 2), strict=True))
+    )
+    return replace(_RESNET, blocks=" ".join(blocks), params=params, macs=macs, top1=top1)
 
 
 def _efficientnets() -> dict[str, Entry]:
@@ -196,7 +218,17 @@ CATALOG: dict[str, Entry] = {
         "ir_r1_k3_s1_e6_c144",
         stem_ch=8, params="2.0M", macs="0.068G", top1=66.0,
     ),
+    "mobilenetv1": replace(_MOBILENETV1, params="4.2M", macs="0.569G", top1=70.6),
     "mobilenetv2": replace(_MOBILENETV2, params="3.4M", macs="0.300G", top1=72.0),
+    "mobilenetv3_large": replace(_MOBILENETV3, params="5.4M", macs="0.219G", top1=75.2),
+    "mobilenetv3_small": replace(
+        _MOBILENETV3,
+        blocks="ds_r1_k3_s2_e1_c16_se0.25_nre ir_r1_k3_s2_e4.5_c24_nre ir_r1_k3_s1_e3.67_c24_nre "
+        "ir_r1_k5_s2_e4_c40_se0.25 ir_r2_k5_s1_e6_c40_se0.25 ir_r2_k5_s1_e3_c48_se0.25 "
+        "ir_r3_k5_s2_e6_c96_se0.25",
+        head_ch=576, hidden_ch=1024, params="2.5M", macs="0.056G", top1=67.4,
+    ),
+    **_resnets(),
 }  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from torch import Tensor, nn
 
-from search_spaces.blocks import Block, ConvNormAct
-from search_spaces.layers import classifier_layer, head_layer, stem_layer
+from search_spaces.blocks import ACTIVATIONS, Block, ConvNormAct, MaxPool
+from search_spaces.layers import LinearLayer, PoolLayer, classifier_layers, head_layers, stem_layers
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Network", "build"]
@@ -20,29 +21,44 @@ class Network(nn.Module):
         super().__init__()
         self.spec = spec
         norm = {"eps": spec.bn_eps, "momentum": spec.bn_momentum}
-        self.stem = ConvNormAct(stem_layer(spec), **norm)
-        self.stages = nn.ModuleList()
-        index = 0
-        for blocks in spec.stage_blocks():
-            stage = nn.Sequential()
-            for block in blocks:
-                rate = spec.drop_path * index / spec.depth
-                stage.append(Block(block, **norm, drop_rate=rate))
-                index += 1
-            self.stages.append(stage)
-        self.head = ConvNormAct(head_layer(spec), **norm)
+        stem, *pools = stem_layers(spec)
+        assert not isinstance(stem, PoolLayer)
+        self.stem = ConvNormAct(stem, **norm)
+        self.stem_pool = nn.Sequential(*(MaxPool(p) for p in pools if isinstance(p, PoolLayer)))
+        self.stages = nn.ModuleList(_stages(spec))
+        head = [ConvNormAct(layer, **norm) for layer in head_layers(spec)]
+        self.head = head[0] if head else nn.Identity()
+        *hidden, classifier = classifier_layers(spec)
+        self.hidden = nn.Sequential(*(_hidden(layer) for layer in hidden))
         self.dropout = nn.Dropout(spec.dropout)
-        classifier = classifier_layer(spec)
         self.classifier = nn.Linear(classifier.in_ch, classifier.out_ch)
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns logits (N, num_classes)."""
-        x = self.stem(x)
+        x = self.stem_pool(self.stem(x))
         for stage in self.stages:
             x = stage(x)
-        logits: Tensor = self.classifier(self.dropout(self.head(x).mean((2, 3))))
+        features = self.hidden(self.head(x).mean((2, 3)))
+        logits: Tensor = self.classifier(self.dropout(features))
         return logits
+
+
+def _stages(spec: ArchSpec) -> Iterator[nn.Sequential]:
+    """Yields the stages; the rate of stochastic depth rises linearly from block to block."""
+    index = 0
+    for blocks in spec.stage_blocks():
+        stage = nn.Sequential()
+        for block in blocks:
+            rate = spec.drop_path * index / spec.depth
+            stage.append(Block(block, eps=spec.bn_eps, momentum=spec.bn_momentum, drop_rate=rate))
+            index += 1
+        yield stage
+
+
+def _hidden(layer: LinearLayer) -> nn.Sequential:
+    assert layer.act is not None
+    return nn.Sequential(nn.Linear(layer.in_ch, layer.out_ch), ACTIVATIONS[layer.act]())
 
 
 def _initialise(module: nn.Module) -> None:

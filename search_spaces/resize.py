@@ -64,10 +64,13 @@ def resize(
     def stage(index: int, old: StageSpec) -> StageSpec:
         fixed = rounding.fixed_ends and index in (0, len(spec.stages) - 1)
         repeats = old.repeats if fixed else round_repeats(old.repeats * depth)
-        return replace(old, out_ch=filters(old.out_ch), repeats=repeats)
+        expand_ch = None if old.expand_ch is None else filters(old.expand_ch)
+        return replace(old, out_ch=filters(old.out_ch), repeats=repeats, expand_ch=expand_ch)
 
-    ends = (spec.stem_ch, spec.head_ch)
-    stem_ch, head_ch = ends if rounding.fixed_ends else map(filters, ends)
+    ends = (spec.stem_ch, spec.head_ch, spec.hidden_ch)
+    if not rounding.fixed_ends:
+        ends = (filters(ends[0]), filters(ends[1]), filters(ends[2]) if ends[2] else 0)
+    stem_ch, head_ch, hidden_ch = ends
     return replace(
         spec,
         name=name or spec.name,
@@ -75,6 +78,7 @@ def resize(
         stages=tuple(stage(i, s) for i, s in enumerate(spec.stages)),
         stem_ch=stem_ch,
         head_ch=head_ch,
+        hidden_ch=hidden_ch,
     )
 
 
@@ -87,6 +91,9 @@ def limit_stride(spec: ArchSpec, max_stride: int) -> ArchSpec:
     while spec.total_stride > max(1, max_stride):
         if spec.stem_stride == 2:
             spec = replace(spec, stem_stride=1)
+            continue
+        if spec.stem_pool:
+            spec = replace(spec, stem_pool=False)
             continue
         first = next(i for i, stage in enumerate(spec.stages) if stage.stride == 2)
         stages = list(spec.stages)

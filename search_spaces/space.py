@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,12 +10,13 @@ from functools import cached_property
 
 import numpy as np
 
-from search_spaces.cost import cost, stage_cost
 from search_spaces.errors import InputError
 from search_spaces.resize import round_filters
 from search_spaces.spec import ArchSpec, BlockKind, StageSpec
+from search_spaces.tables import CostTables
+from search_spaces.window import MacsWindow
 
-__all__ = ["Choice", "SearchSpace", "StageOptions", "Value", "Values"]
+__all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
 Value = int | float | str
 Values = Mapping[str, Value]
@@ -70,6 +70,22 @@ class StageOptions:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OpOptions:
+    """Lists what one layer may be: a stage by the name of each operation, or None for no layer."""
+
+    ops: tuple[tuple[str, StageSpec | None], ...]
+
+    def table(self) -> dict[str, tuple[Value, ...]]:
+        """Returns the options by the name of the choice."""
+        return {"op": tuple(name for name, _ in self.ops)}
+
+    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec | None:
+        """Returns the operation chosen, as wide and as strided as the skeleton's stage `base`."""
+        stage = dict(self.ops)[str(values["op"])]
+        return None if stage is None else replace(stage, out_ch=base.out_ch, stride=base.stride)
+
+
 def _plain(value: Value) -> float:
     """Returns a number as whole if it is: 6.0 and 6 are one expansion."""
     number = float(value)
@@ -85,7 +101,7 @@ class SearchSpace:
 
     name: str
     skeleton: ArchSpec
-    options: tuple[StageOptions, ...]
+    options: tuple[StageOptions | OpOptions, ...]
 
     def __post_init__(self) -> None:
         stages, options = len(self.skeleton.stages), len(self.options)
@@ -119,7 +135,8 @@ class SearchSpace:
                 for name, only in options.table().items()
             }
             stages.append(options.apply(base, chosen))
-        return replace(self.skeleton, name=self.name, stages=tuple(stages))
+        present = tuple(stage for stage in stages if stage is not None)
+        return replace(self.skeleton, name=self.name, stages=present)
 
     def _check(self, values: Values) -> None:
         names = [choice.name for choice in self.choices]
@@ -161,42 +178,23 @@ class SearchSpace:
                     yield {**values, choice.name: option}
 
     @cached_property
+    def tables(self) -> CostTables:
+        """Returns what counts this space's encoded architectures, thousands at once."""
+        return CostTables(self)
+
+    @property
     def macs_range(self) -> tuple[int, int]:
-        """Returns the fewest and the most MACs of any network in the space, exactly.
+        """Returns the fewest and the most MACs of any network in the space, exactly."""
+        return self.tables.macs_range()
 
-        A stage's cost depends on the others only through its input width, so the extremes are
-        found by dynamic programming over widths.
-        """
-        shell = cost(self.skeleton)
-        fixed = shell.stages[0].macs + shell.stages[-1].macs
-        extremes = {self.skeleton.stem_ch: (fixed, fixed)}
-        side = shell.stages[0].side
-        for base, options in zip(self.skeleton.stages, self.options, strict=True):
-            extremes = self._next_extremes(base, options, extremes, side)
-            side = -(-side // base.stride)
-        head = side**2 * self.skeleton.head_ch
-        lows = [low + ch * head for ch, (low, _) in extremes.items()]
-        highs = [high + ch * head for ch, (_, high) in extremes.items()]
-        return min(lows), max(highs)
+    def sample_encoded(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draws `count` sets of choices uniformly, encoded as int64 (count, choices)."""
+        sizes = [len(choice.options) for choice in self.choices]
+        return rng.integers(sizes, size=(count, len(sizes)))
 
-    def _next_extremes(
-        self,
-        base: StageSpec,
-        options: StageOptions,
-        before: Mapping[int, tuple[int, int]],
-        side: int,
-    ) -> dict[int, tuple[int, int]]:
-        table = options.table()
-        stages = {
-            options.apply(base, dict(zip(table, combination, strict=True)))
-            for combination in itertools.product(*table.values())
-        }
-        after: dict[int, tuple[int, int]] = {}
-        for (in_ch, (low, high)), stage in itertools.product(before.items(), stages):
-            macs = stage_cost("", stage.blocks(in_ch, self.skeleton.act), side).macs
-            old_low, old_high = after.get(stage.out_ch, (low + macs, high + macs))
-            after[stage.out_ch] = (min(old_low, low + macs), max(old_high, high + macs))
-        return after
+    def window(self, low: float, high: float) -> MacsWindow:
+        """Returns a sampler of the networks of `low` to `high` MACs; raises if there are none."""
+        return MacsWindow(self.tables, low, high)
 
     def check_target(self, target_macs: float) -> None:
         """Raises `InputError`, with the range it can, for MACs no network of the space reaches."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from search_spaces.codec import stages_from_strings
 from search_spaces.errors import InputError
+from search_spaces.measured import MEASURED
 from search_spaces.resize import resize
 from search_spaces.space import SearchSpace, StageOptions
 from search_spaces.spec import ArchSpec
@@ -103,12 +104,17 @@ def make_space(
 ) -> SearchSpace:
     """Returns a space on the skeleton that suits `image_size`; `width` multiplies its channels.
 
+    A space that was measured keeps its own skeleton and, unless asked, its own resolution.
+
     Raises `InputError` for a name that is not known, with the nearest.
     """
+    if name in MEASURED:
+        return _measured_space(name, num_classes=num_classes, resolution=resolution, width=width)
     if name not in SPACES:
-        near = difflib.get_close_matches(name, SPACES, n=1)
+        known = [*SPACES, *MEASURED]
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"no space is called {name!r}; {hint}the spaces are {', '.join(SPACES)}")
+        raise InputError(f"no space is called {name!r}; {hint}the spaces are {', '.join(known)}")
     row, shape = SPACES[name], skeleton_for(resolution or image_size)
     skeleton = ArchSpec(
         name=shape.name,
@@ -121,3 +127,11 @@ def make_space(
     )
     options = (row.first, *(row.others,) * (len(skeleton.stages) - 1))
     return SearchSpace(name, resize(skeleton, width=width), options)
+
+
+def _measured_space(
+    name: str, *, num_classes: int, resolution: int | None, width: float
+) -> SearchSpace:
+    space = MEASURED[name].make()
+    skeleton = resize(space.skeleton, width=width, resolution=resolution)
+    return replace(space, skeleton=replace(skeleton, num_classes=num_classes))

@@ -48,7 +48,12 @@ def test_cost_for_people(call: Caller) -> None:
     ("option", "kind", "names", "keys"),
     [
         (None, "networks", set(CATALOG), {"macs", "params", "resolution", "source", "top1"}),
-        ("--spaces", "spaces", {"mbconv", "fused", "mixed"}, {"size", "fewest_macs", "most_macs"}),
+        (
+            "--spaces",
+            "spaces",
+            {"mbconv", "fused", "mixed", "accel_nasbench", "nas_bench_macro"},
+            {"size", "fewest_macs", "most_macs"},
+        ),
         ("--samplers", "samplers", {"tpe", "gp", "nsga2", "random"}, {"about"}),
         ("--recipes", "recipes", {"fast"}, {"lr", "epochs", "batch_size"}),
     ],

@@ -111,7 +111,7 @@ DOCUMENT = json.loads(spec_to_json(catalog_spec("mobilenetv2")))
         ("arch.stages.0.kernel", 4, "stage: kernel is 4; it must be odd, such as 3 or 5"),
         ("arch.stages.2.repeats", 0, "stage: repeats is 0; it must be a whole number from 1"),
         ("arch.stages.1.expand", 0.5, "stage: expand is 0.5; it must lie between 1 and 64"),
-        ("arch.stages.1.kind", "conv", "'mbconv' or 'fused'"),
+        ("arch.stages.1.kind", "dense", "'basic' or 'bottleneck'"),
         ("arch.stages.1.surprise", 1, "arch.stages.1.surprise"),
         ("arch.stages", [], "stages is empty"),
         ("arch.resolution", "big", "resolution"),

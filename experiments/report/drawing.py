@@ -17,7 +17,14 @@ WIDTH, BARS, GAP = 420, 140, 14  # user units: the drawing, its column of bars, 
 BAR, STEP, TEXT = 15, 19, 54  # a bar's height, from one bar to the next, three lines of label
 LINE = 17
 MOST_BARS = 8
-KINDS = {"mbconv": "MBConv", "fused": "Fused-MBConv"}
+KINDS = {
+    "conv": "Convolution",
+    "dsconv": "Depthwise-separable",
+    "mbconv": "MBConv",
+    "fused": "Fused-MBConv",
+    "basic": "Basic block",
+    "bottleneck": "Bottleneck",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,17 @@ def _ending(counted: StageCost) -> str:
     return f"{counted.side}×{counted.side} pixels, {format_count(counted.macs)} MACs"
 
 
+def _expansion(stage: StageSpec) -> str:
+    return f"expand {stage.expand:g}" if stage.expand_ch is None else f"{stage.expand_ch} inside"
+
+
 def _stage(stage: StageSpec, counted: StageCost) -> _Part:
     arrow = ", stride 2" if stage.stride == 2 else ""
     gate = f"SE {stage.se_ratio:g}" if stage.se_ratio else "no SE"
     return _Part(
         stage.kind,
         f"{KINDS[stage.kind]} {stage.kernel}×{stage.kernel}{arrow}, ×{stage.repeats}",
-        (f"expand {stage.expand:g}, {gate}, {stage.out_ch} channels", _ending(counted)),
+        (f"{_expansion(stage)}, {gate}, {stage.out_ch} channels", _ending(counted)),
         stage.out_ch,
         stage.repeats,
     )
@@ -60,7 +71,8 @@ def _parts(spec: ArchSpec) -> Iterator[_Part]:
     yield _Part("plain", title, (f"{spec.stem_ch} channels", _ending(stem)), spec.stem_ch)
     for stage, counted in zip(spec.stages, stages, strict=True):
         yield _stage(stage, counted)
-    yield _Part("plain", "Head 1×1", (f"{spec.head_ch} channels", _ending(head)), spec.head_ch)
+    if spec.head == "conv":
+        yield _Part("plain", "Head 1×1", (f"{spec.head_ch} channels", _ending(head)), spec.head_ch)
     yield _Part("plain", "Classifier", (f"pool, {spec.num_classes} classes",), spec.num_classes)
 
 

@@ -93,7 +93,7 @@ def test_the_bases_own_macs_give_the_base(b0: ArchSpec) -> None:
     assert (member.phi, member.error) == (0, 0)
 
 
-@given(target=st.integers(7_000_000, 40_000_000))
+@given(target=st.integers(8_000_000, 40_000_000))
 def test_no_phi_nearby_is_nearer(target: int) -> None:
     base = catalog_spec("mobilenetv2@0.5")
     fine = Rounding(divisor=2)

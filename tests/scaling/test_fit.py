@@ -4,7 +4,6 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -28,11 +27,9 @@ NAMES = ("mobilenetv2", "efficientnet_b0")
 def test_a_network_is_brought_to_its_target(
     name: str, resolution: int, max_stride: int, target: float
 ) -> None:
-    start = perf_counter()
     fitted = fit_macs(
         catalog_spec(name), target, resolution=resolution, num_classes=10, max_stride=max_stride
     )
-    assert perf_counter() - start < 3  # a tenth of that on an idle machine
     assert abs(cost(fitted).macs - target) <= 0.1 * target
     assert (fitted.resolution, fitted.num_classes) == (resolution, 10)
     assert fitted.total_stride <= max_stride

@@ -104,6 +104,10 @@ def in_stage(name: str, value: object) -> Callable[[Document], object]:
         (in_stage("stride", 3), "stride is 3"),
         (in_stage("kind", "dense"), "kind"),
         (in_stage("skip", "pool"), "skip"),
+        (in_stage("expand_ch", 0), "expand_ch is 0"),
+        (in_arch("se", {"gate": "tanh"}), "gate"),
+        (in_arch("se", {"colour": "red"}), "colour"),
+        (in_arch("stem_pool", 1), "stem_pool"),
     ],
 )
 def test_a_wrong_field_is_named(change: Callable[[Document], object], named: str) -> None:
@@ -132,6 +136,42 @@ def test_a_wrong_block_string_is_named(text: str, named: str) -> None:
     with pytest.raises(SpecError, match=named) as error:
         stage_from_string(text)
     assert repr(text) in one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("cn_r1_k3_s1_c8", StageSpec("conv", 3, 1, 1, 8, 1, skip="none")),
+        ("cn_r1_k3_s1_e1_c8_skip", StageSpec("fused", 3, 1, 1, 8, 1)),
+        ("dsa_r2_k3_s1_c8_nr6", StageSpec("dsconv", 3, 1, 1, 8, 2, skip="none", act="relu6")),
+        (
+            "ir_r1_k5_s1_e1_c8_x24_nhs",
+            StageSpec("mbconv", 5, 1, 1, 8, 1, 0, "identity", "hard_swish", 24),
+        ),
+        ("basic_r2_k3_s2_c8", StageSpec("basic", 3, 2, 1, 8, 2)),
+        (
+            "bottleneck_r2_k3_s2_e0.25_c8_pool",
+            StageSpec("bottleneck", 3, 2, 0.25, 8, 2, 0, "pooled"),
+        ),
+    ],
+)
+def test_each_kind_has_its_string(text: str, stage: StageSpec) -> None:
+    assert stage_from_string(text) == stage
+    assert stage_to_string(stage) == text
+
+
+def test_a_document_from_before_the_newer_fields_still_loads() -> None:
+    document = json.loads(spec_to_json(BASE))
+    for name in ("stem_pool", "head", "hidden_ch", "padding", "expand_divisor", "se"):
+        document["arch"].pop(name)
+    for stage in document["arch"]["stages"]:
+        del stage["act"], stage["expand_ch"]
+    assert spec_from_json(json.dumps(document)) == BASE
+
+
+def test_fingerprints_are_those_that_runs_have_stored() -> None:
+    assert fingerprint(catalog_spec("efficientnet_b0")) == "1e17ed27f2089fd0"
+    assert fingerprint(catalog_spec("efficientnetv2_s")) == "38fdfbb09474c3ba"
 
 
 def test_expand_and_squeeze_may_be_left_out() -> None:
@@ -175,6 +215,14 @@ def test_a_fingerprint_takes_0_and_0_0_for_the_same() -> None:
         with_first_stage(kind="fused"),
         with_first_stage(expand=2),
         with_first_stage(repeats=2),
+        with_first_stage(act="relu"),
+        with_first_stage(expand_ch=40),
+        with_first_stage(kind="dsconv"),
+        with_first_stage(skip="pooled"),
+        replace(BASE, padding="same"),
+        replace(BASE, stem_pool=True),
+        replace(BASE, head="none"),
+        replace(BASE, hidden_ch=64),
     ],
 )
 def test_a_fingerprint_tells_networks_apart(other: ArchSpec) -> None:

@@ -28,6 +28,10 @@ def small(name: str, **changes: object) -> ArchSpec:
         "efficientnetv2_s",
         "mnasnet_a1",
         "mobilenetv2",
+        "mobilenetv1",
+        "mobilenetv3_small",
+        "resnet18",
+        "resnet50",
     ],
 )
 def test_macs_equal_fvcores(name: str, reference_macs: Callable[[ArchSpec], int]) -> None:
@@ -100,6 +104,10 @@ def kept_bytes(spec: ArchSpec, batch: int) -> int:
         ("efficientnetv2_b0", "silu"),
         ("mnasnet_a1", "relu"),
         ("mobilenetv2", "hard_swish"),
+        ("resnet50", "relu"),
+        ("resnet18", "silu"),
+        ("mobilenetv1", "relu6"),
+        ("mobilenetv3_large", "hard_swish"),
     ],
 )
 def test_memory_is_near_what_autograd_keeps(name: str, act: str) -> None:

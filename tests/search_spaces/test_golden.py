@@ -39,6 +39,13 @@ REFERENCE = {
     "mnasnet_a1": ("3.887", "0.3116"),
     "mnasnet_b1": ("4.383", "0.3144"),
     "mnasnet_small": ("2.0", "0.068"),
+    "mobilenetv1": ("4.232", "0.569"),
+    "mobilenetv3_large": ("5.483", "0.217"),
+    "mobilenetv3_small": ("2.543", "0.057"),
+    "resnet18": ("11.690", "1.814"),
+    "resnet34": ("21.798", "3.664"),
+    "resnet50": ("25.557", "4.089"),
+    "resnet101": ("44.549", "7.801"),
 }
 
 
@@ -74,12 +81,38 @@ def test_published_figures_are_met(name: str) -> None:
         assert GOLDEN[name]["macs"] / 1e9 == pytest.approx(float(entry.macs.rstrip("G")), rel=0.05)
 
 
-def test_a_name_may_carry_a_width() -> None:
-    wide = catalog_spec("mobilenetv2@1.4")
-    assert wide.name == "mobilenetv2@1.4"
-    # Widths as in MobileNetV2 1.4: 585M MACs and 6.9M parameters at a head of 1792.
-    assert cost(wide).macs == pytest.approx(585e6, rel=0.02)
-    assert wide.head_ch == 1792
+# Params (M) and MACs (M) as published by width, and params as timm or torchvision counts them.
+# MobileNetV2 ×1.4 was published as 6.9M and 585M; the released network has 6.1M and 582M.
+WIDTHS = {
+    "mobilenetv1@0.75": ("2.6", "325", 2_585_560),
+    "mobilenetv1@0.5": ("1.3", "149", 1_331_592),
+    "mobilenetv1@0.25": ("0.5", "41", 470_072),
+    "mobilenetv1@1.25": (None, None, 6_270_840),
+    "mobilenetv2@1.4": (None, "585", 6_108_776),
+    "mobilenetv2@0.5": (None, None, 1_968_680),
+    "mobilenetv3_large@0.75": ("4.0", "155", 3_993_528),
+    "mobilenetv3_small@0.75": ("2.0", "44", 2_041_872),
+}
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_a_name_may_carry_a_width(name: str) -> None:
+    params, macs, exact = WIDTHS[name]
+    spec = catalog_spec(name)
+    counted = cost(spec)
+    assert spec.name == name
+    assert counted.params == exact
+    if params:
+        assert f"{counted.params / 1e6:.1f}" == params
+    if macs:
+        assert counted.macs == pytest.approx(float(macs) * 1e6, rel=0.015)
+
+
+def test_a_narrow_mobilenet_keeps_its_last_layer() -> None:
+    assert catalog_spec("mobilenetv2@0.5").head_ch == 1280
+    assert catalog_spec("mobilenetv2@1.4").head_ch == 1792
+    narrow = catalog_spec("mobilenetv3_large@0.75")
+    assert (narrow.head_ch, narrow.hidden_ch) == (720, 1280)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def images(spec: ArchSpec, batch: int) -> Tensor:
 @given(spec=arch_specs())
 def test_sides_are_those_that_were_counted(spec: ArchSpec) -> None:
     network = build(spec).eval()
-    modules = [network.stem, *network.stages, network.head]
+    modules = [network.stem_pool, *network.stages, network.head]
     shapes: list[torch.Size] = []
     for module in modules:
         module.register_forward_hook(lambda _module, _args, out: shapes.append(out.shape))
@@ -34,8 +34,12 @@ def test_sides_are_those_that_were_counted(spec: ArchSpec) -> None:
 
 
 def keep_gates_alive(network: nn.Module) -> None:
-    """Biases squeeze layers, which no BatchNorm centres, away from a ReLU that is off."""
+    """Biases every activation's input away from where a ReLU is off."""
     for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.bias)
+        if isinstance(module, nn.Linear):
+            nn.init.ones_(module.bias)
         if isinstance(module, SqueezeExcite):
             with torch.no_grad():
                 module.reduce.weight.mul_(0.05)
@@ -71,9 +75,17 @@ def test_a_gradient_reaches_every_parameter(spec: ArchSpec) -> None:
     assert_gradients_everywhere(build(spec), images(spec, 8))
 
 
-@pytest.mark.parametrize("kind", ["mbconv", "fused"])
-@pytest.mark.parametrize("expand", [1, 4])
-@pytest.mark.parametrize("se_ratio", [0, 0.25])
+@pytest.mark.parametrize(
+    ("kind", "expand", "se_ratio"),
+    [
+        *((kind, expand, se) for kind in ("mbconv", "fused") for expand in (1, 4) for se in (0, 1)),
+        ("conv", 1, 0),
+        ("dsconv", 1, 0),
+        ("dsconv", 1, 0.5),
+        ("basic", 1, 0),
+        ("bottleneck", 0.25, 0),
+    ],
+)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_gradient_reaches_every_parameter_of_each_block(
     kind: BlockKind, expand: float, se_ratio: float, stride: int
@@ -101,6 +113,41 @@ def test_a_block_adds_its_input_only_where_it_should(
     assert torch.equal(added, torch.zeros_like(added)) is not expected
     if expected:
         assert torch.allclose(added, x, atol=1e-5)
+
+
+@pytest.mark.parametrize(("out_ch", "kept"), [(3, 3), (8, 4)])
+def test_a_pooled_skip_averages_pixels_and_fits_the_channels(out_ch: int, kept: int) -> None:
+    spec = BlockSpec("mbconv", 3, 2, 4, out_ch, expand=2, skip="pooled")
+    block = Block(spec, eps=1e-3, momentum=0.01).eval()
+    x = torch.randn(2, 4, 5, 5)
+    with torch.no_grad():
+        added = block(x) - block.path(x)
+    assert added.shape == (2, out_ch, 3, 3)
+    corner, edge = x[:, :kept, :2, :2].mean((2, 3)), x[:, :kept, 4, :2].mean(2)
+    assert torch.allclose(added[:, :kept, 0, 0], corner, atol=1e-5)
+    assert torch.allclose(added[:, :kept, 2, 0], edge, atol=1e-5)
+    assert not added[:, kept:].any()
+
+
+@pytest.mark.parametrize(("side", "before", "after"), [(8, 0, 1), (7, 1, 1)])
+def test_same_padding_leans_to_the_bottom_right(side: int, before: int, after: int) -> None:
+    stage = StageSpec("conv", 3, 2, 1, 1, 1)
+    spec = ArchSpec("same", side, (stage,), stem_ch=1, in_ch=1, padding="same")
+    stem = build(spec).stem
+    x = torch.randn(1, 1, side, side)
+    padded = nn.functional.pad(x, (before, after, before, after))
+    expected = nn.functional.conv2d(padded, stem.conv.weight, stride=2)
+    found: list[Tensor] = []
+    stem.norm.register_forward_hook(lambda _module, args, _out: found.append(args[0]))
+    stem.eval()(x)
+    assert torch.allclose(found[0], expected, atol=1e-6)
+
+
+def test_a_residual_blocks_activation_follows_the_addition() -> None:
+    block = Block(BlockSpec("basic", 3, 2, 4, 8, act="relu"), eps=1e-5, momentum=0.1).eval()
+    x = torch.randn(2, 4, 6, 6)
+    with torch.no_grad():
+        assert torch.equal(block(x), (block.shortcut(x) + block.path(x)).relu())
 
 
 def test_drop_path_zeroes_whole_samples_and_keeps_the_mean() -> None:

@@ -8,18 +8,20 @@ from hypothesis import strategies as st
 
 from search_spaces.catalog import catalog_spec
 from search_spaces.cost import cost
-from search_spaces.layers import ConvLayer, block_layers, head_layer, stem_layer
+from search_spaces.layers import ConvLayer, block_layers, head_layers, stem_layers
 from search_spaces.resize import Rounding, limit_stride, resize, round_filters, round_repeats
-from search_spaces.spec import ArchSpec, SpecError
+from search_spaces.spec import ArchSpec, SpecError, StageSpec
 from tests.search_spaces.strategies import arch_specs
 
 BASE = catalog_spec("efficientnet_b0")
 PLAIN = Rounding(ninety_percent=False)
+FIXED = Rounding(fixed_ends=True)
 
 
 def running_statistics(spec: ArchSpec) -> int:
     blocks = [block for stage in spec.stage_blocks() for block in stage]
-    layers = [stem_layer(spec), head_layer(spec), *(x for b in blocks for x in block_layers(b))]
+    paths = [layer for block in blocks for layer in block_layers(block).path]
+    layers = [*stem_layers(spec), *head_layers(spec), *paths]
     return sum(2 * layer.out_ch for layer in layers if isinstance(layer, ConvLayer))
 
 
@@ -106,3 +108,18 @@ def test_strides_are_limited_and_nothing_else_changes(spec: ArchSpec, most: int)
     assert [replace(stage, stride=1) for stage in limited.stages] == [
         replace(stage, stride=1) for stage in spec.stages
     ]
+
+
+def test_a_residual_networks_pooling_goes_after_its_stem_stride() -> None:
+    spec = replace(BASE, stem_pool=True)
+    assert spec.total_stride == 64
+    limited = limit_stride(spec, 16)
+    assert (limited.stem_stride, limited.stem_pool, limited.total_stride) == (1, False, 16)
+
+
+def test_exact_and_hidden_widths_are_multiplied_too() -> None:
+    stage = StageSpec("mbconv", 3, 1, 1, 24, 1, expand_ch=72)
+    wide = resize(ArchSpec("one", 32, (stage,), hidden_ch=1280), width=0.75)
+    assert (wide.stages[0].expand_ch, wide.hidden_ch, wide.head_ch) == (56, 960, 960)
+    lite = resize(ArchSpec("one", 32, (stage,), hidden_ch=99), width=2, rounding=FIXED)
+    assert (lite.stages[0].expand_ch, lite.hidden_ch) == (144, 99)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from search_spaces.spec import ArchSpec, BlockSpec, SpecError, StageSpec
+from search_spaces.spec import ArchSpec, BlockSpec, SpecError, SqueezeSpec, StageSpec
 
 STAGE = StageSpec("mbconv", 3, 2, 4, 16, 3)
 
@@ -43,6 +43,17 @@ def arch(**changes: object) -> ArchSpec:
         (block, "expand", True),
         (block, "se_ratio", 1.5),
         (block, "skip", "pool"),
+        (block, "expand_ch", 0),
+        (block, "padding", "valid"),
+        (arch, "stem_pool", 1),
+        (arch, "head", "dense"),
+        (arch, "hidden_ch", -1),
+        (arch, "padding", "valid"),
+        (arch, "expand_divisor", 0),
+        (SqueezeSpec, "of", "output"),
+        (SqueezeSpec, "rounding", "up"),
+        (SqueezeSpec, "gate", "tanh"),
+        (SqueezeSpec, "act", "gelu"),
         (block, "act", "gelu"),
         (arch, "name", ""),
         (arch, "name", "two\nlines"),
@@ -70,6 +81,45 @@ def test_only_the_first_block_of_a_stage_has_its_stride_and_width() -> None:
     first, *later = STAGE.blocks(8, "relu")
     assert (first.stride, first.in_ch, first.has_residual) == (2, 8, False)
     assert [(b.stride, b.in_ch, b.has_residual) for b in later] == [(1, 16, True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "conv", "expand": 2}, "expand is 2; conv does not expand"),
+        ({"kind": "basic", "expand_ch": 8}, "basic does not expand"),
+        ({"kind": "bottleneck", "se_ratio": 0.25}, "bottleneck has no gate"),
+        ({"kind": "conv", "se_ratio": 0.25}, "conv has no gate"),
+        ({"act": "linear"}, "act is linear; only a conv may be"),
+    ],
+)
+def test_a_kind_refuses_what_it_has_no_place_for(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message) as error:
+        block(**changes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "skip", "stride", "out_ch", "expected"),
+    [
+        ("mbconv", "identity", 1, 8, "identity"),
+        ("mbconv", "identity", 2, 8, "none"),
+        ("mbconv", "pooled", 1, 8, "identity"),
+        ("mbconv", "pooled", 2, 8, "pooled"),
+        ("conv", "pooled", 1, 4, "pooled"),
+        ("basic", "identity", 2, 8, "projection"),
+        ("bottleneck", "identity", 1, 32, "projection"),
+        ("bottleneck", "identity", 1, 8, "identity"),
+        ("basic", "pooled", 2, 16, "pooled"),
+        ("basic", "none", 1, 8, "none"),
+    ],
+)
+def test_a_skip_becomes_a_shortcut_that_fits(
+    kind: str, skip: str, stride: int, out_ch: int, expected: str
+) -> None:
+    spec = block(kind=kind, skip=skip, stride=stride, out_ch=out_ch)
+    assert spec.shortcut == expected
+    assert spec.has_residual is (expected != "none")
 
 
 def test_depth_and_stride_are_derived() -> None:

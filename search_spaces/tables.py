@@ -1,0 +1,112 @@
+"""What encoded architectures of a space cost, thousands at once: one table a stage, added up.
+
+A stage's cost depends on the others only through its input width, so a space is counted stage by
+stage: a table holds every combination of a stage's choices for every width that can reach it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search_spaces.cost import cost, stage_cost, tail_cost
+
+if TYPE_CHECKING:
+    from search_spaces.space import SearchSpace
+    from search_spaces.spec import StageSpec
+
+__all__ = ["CostTables", "StageTable"]
+
+Ints = np.ndarray  # of int64
+
+
+@dataclass(frozen=True, slots=True)
+class StageTable:
+    """Counts one stage: arrays (input widths, combinations) of MACs, params and output's index.
+
+    `columns` are the stage's places in an encoded architecture, `sizes` its options in each.
+    """
+
+    columns: tuple[int, ...]
+    sizes: tuple[int, ...]
+    macs: Ints
+    params: Ints
+    after: Ints
+
+    def combination(self, encoded: Ints) -> Ints:
+        """Returns the index of each row's combination, (N,), for `encoded` (N, choices)."""
+        found = np.zeros(len(encoded), dtype=np.int64)
+        for column, size in zip(self.columns, self.sizes, strict=True):
+            found = found * size + encoded[:, column]
+        return found
+
+
+class CostTables:
+    """Counts encoded architectures (N, choices) of one space exactly, as `cost` does."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        shell = cost(space.skeleton).stages[0]
+        self.fixed = (shell.macs, shell.params)
+        self.stages: list[StageTable] = []
+        widths, side, column = [space.skeleton.stem_ch], shell.side, 0
+        for base, options in zip(space.skeleton.stages, space.options, strict=True):
+            table = options.table()
+            stages = [
+                options.apply(base, dict(zip(table, combination, strict=True)))
+                for combination in itertools.product(*table.values())
+            ]
+            sizes = tuple(len(values) for values in table.values() if len(values) > 1)
+            columns = tuple(range(column, column + len(sizes)))
+            widths = self._add(stages, columns, sizes, widths, side)
+            side, column = -(-side // base.stride), column + len(sizes)
+        self.tails = np.array([tail_cost(space.skeleton, ch, side) for ch in widths])
+
+    def _add(
+        self,
+        stages: list[StageSpec | None],
+        columns: tuple[int, ...],
+        sizes: tuple[int, ...],
+        widths: list[int],
+        side: int,
+    ) -> list[int]:
+        """Adds the table of a stage, and returns the widths that it may have."""
+        counted = {
+            (stage, in_ch): self._count(stage, in_ch, side)
+            for stage in dict.fromkeys(stages)
+            for in_ch in widths
+        }
+        after = sorted({out_ch for _, _, out_ch in counted.values()})
+        cells = np.array([[counted[stage, in_ch] for stage in stages] for in_ch in widths])
+        macs, params, out_ch = np.moveaxis(cells, -1, 0)
+        self.stages.append(StageTable(columns, sizes, macs, params, np.searchsorted(after, out_ch)))
+        return after
+
+    def _count(self, stage: StageSpec | None, in_ch: int, side: int) -> tuple[int, int, int]:
+        if stage is None:
+            return 0, 0, in_ch
+        counted = stage_cost("", self.space.skeleton.blocks_of(stage, in_ch), side)
+        return counted.macs, counted.params, stage.out_ch
+
+    def count(self, encoded: Ints) -> tuple[Ints, Ints]:
+        """Returns MACs and params, each int64 (N,), of architectures encoded as (N, choices)."""
+        width = np.zeros(len(encoded), dtype=np.int64)
+        macs = np.full(len(encoded), self.fixed[0])
+        params = np.full(len(encoded), self.fixed[1])
+        for stage in self.stages:
+            chosen = stage.combination(encoded)
+            macs += stage.macs[width, chosen]
+            params += stage.params[width, chosen]
+            width = stage.after[width, chosen]
+        return macs + self.tails[width, 0], params + self.tails[width, 1]
+
+    def macs_range(self) -> tuple[int, int]:
+        """Returns the fewest and the most MACs of any architecture, exactly."""
+        low = high = self.tails[:, 0]
+        for stage in reversed(self.stages):
+            low = (stage.macs + low[stage.after]).min(axis=1)
+            high = (stage.macs + high[stage.after]).max(axis=1)
+        return int(low[0]) + self.fixed[0], int(high[0]) + self.fixed[0]
