@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from experiments.checkpoint import TrainingInfo, read_info
 from experiments.store import RunFolder
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import spec_from_json
 from search_spaces.errors import InputError
 from search_spaces.resize import limit_stride
 from search_spaces.spec import ArchSpec
+
+if TYPE_CHECKING:
+    from experiments.checkpoint import TrainingInfo
 
 __all__ = ["Arch", "adapted", "resolve_arch"]
 
@@ -34,7 +37,7 @@ def resolve_arch(text: str) -> Arch:
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise InputError(f"{path}: there is no such file")
-        info = read_info(path)
+        info = _read_info(path)
         return Arch(info.spec, checkpoint=path, info=info)
     if path.is_file():
         return Arch(_from_file(path))
@@ -63,7 +66,7 @@ def _from_run(path: Path) -> Arch:
     checkpoint = run.family_path / f"{spec.name}_phi0.safetensors"
     if not checkpoint.is_file():
         return Arch(spec, run=run)
-    return Arch(spec, run=run, checkpoint=checkpoint, info=read_info(checkpoint))
+    return Arch(spec, run=run, checkpoint=checkpoint, info=_read_info(checkpoint))
 
 
 def _from_training(run: RunFolder) -> Arch:
@@ -71,8 +74,14 @@ def _from_training(run: RunFolder) -> Arch:
     checkpoints = sorted(run.path.glob("*.safetensors"))
     if len(checkpoints) != 1:
         raise InputError(f"{run.path}: has no best network yet; run `nas search` there first")
-    info = read_info(checkpoints[0])
+    info = _read_info(checkpoints[0])
     return Arch(info.spec, run=run, checkpoint=checkpoints[0], info=info)
+
+
+def _read_info(path: Path) -> TrainingInfo:
+    from experiments.checkpoint import read_info  # noqa: PLC0415 (brings torch, rarely needed)
+
+    return read_info(path)
 
 
 def adapted(

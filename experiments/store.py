@@ -11,12 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import optuna
-import pandas as pd
-from optuna.storages import RDBStorage
-from optuna.study import Study
+from typing import TYPE_CHECKING, Any
 
 from experiments.config import RunConfig, read_config, write_config
 from experiments.files import (
@@ -29,6 +24,9 @@ from experiments.files import (
 )
 from nas.evaluation import Evaluation
 from search_spaces.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from optuna.study import Study
 
 __all__ = ["EvaluationLog", "RunFolder"]
 
@@ -126,6 +124,9 @@ class RunFolder:
 
     def study(self) -> Study:
         """Opens the search's study, or creates it."""
+        import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
+        from optuna.storages import RDBStorage  # noqa: PLC0415
+
         storage = RDBStorage(f"sqlite:///{(self.path / 'study.db').resolve()}")
         return optuna.create_study(
             study_name=STUDY, storage=storage, direction="maximize", load_if_exists=True
@@ -137,6 +138,8 @@ class RunFolder:
 
     def write_table(self, path: Path, rows: list[dict[str, Any]]) -> None:
         """Writes rows as Parquet, whole or not at all."""
+        import pandas as pd  # noqa: PLC0415 (heavy, and only tables need it)
+
         frame = pd.DataFrame(rows)
         write_atomic_with(path, lambda temporary: frame.to_parquet(temporary, index=False))
 
