@@ -86,10 +86,11 @@ def print_search(document: Mapping[str, Any]) -> None:
         for entry in document["front"]
     ]
     print_table("Pareto front (validation accuracy, one training each)", columns, rows)
+    again = " when trained again" if len(best["evaluations"]) > 1 else ""
     print_lines(
         [
             f"best: {best['name']} (trial {best['trial']}), {format_count(best['macs'])} MACs, "
-            f"{format_count(best['params'])} params, reward {best['reward']:.4f} when confirmed",
+            f"{format_count(best['params'])} params, reward {best['reward']:.4f}{again}",
             *(f"  {block}" for block in best["blocks"]),
         ]
     )
