@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.config import DataConfig, RunConfig, SearchConfig
@@ -18,9 +18,8 @@ from nas.objective import Objective
 from nas.samplers import sampler_factory
 from search_spaces.errors import InputError
 from search_spaces.spaces import make_space
-from search_spaces.spec import ArchSpec
 
-__all__ = ["DataRequest", "SearchRequest", "fit_to_data", "load_requested", "reopen", "start"]
+__all__ = ["DataRequest", "SearchRequest", "load_requested", "reopen", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +146,3 @@ def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:
             f"(fingerprint {data.fingerprint}, then {config.fingerprint})"
         )
     return data
-
-
-def fit_to_data(spec: ArchSpec, data: ImageData, *, resolution: int | None) -> ArchSpec:
-    """Gives a spec the data's classes, and another resolution if one is asked for."""
-    return replace(spec, num_classes=data.num_classes, resolution=resolution or spec.resolution)

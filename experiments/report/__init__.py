@@ -30,7 +30,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
         "constants": folder.constants_path,
         "family": folder.family_path,
         "export": folder.export_path,
-        "report": write_report(folder),
+        "report": write_report(folder, contents),
     }
     paths = {name: str(path) for name, path in known.items() if path.exists()}
     wall = sum(step["wall"] for step in folder.ledger().values())

@@ -70,11 +70,12 @@ def page(contents: Contents) -> str:
     )
 
 
-def write_report(folder: RunFolder) -> Path:
+def write_report(folder: RunFolder, contents: Contents | None = None) -> Path:
     """Writes report.html, whole or not at all, from what the run has so far; returns its path.
 
-    Raises `InputError` for a folder that is no run.
+    `contents` are read from the folder unless the caller has them. Raises `InputError` for a
+    folder that is no run.
     """
     path = folder.path / "report.html"
-    write_atomic(path, page(read_contents(folder)))
+    write_atomic(path, page(contents or read_contents(folder)))
     return path

@@ -9,8 +9,7 @@ import torch
 import experiments.session as module
 from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
-from experiments.device import Device
-from experiments.prepare import DataRequest, SearchRequest, fit_to_data, reopen, start
+from experiments.prepare import DataRequest, SearchRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session
@@ -226,9 +225,3 @@ def test_a_folder_opens_again_with_its_own_data(tmp_path: Path) -> None:
         reopen(folder, Reporter(), device="cpu"),
     ):
         pytest.fail("the session was opened")
-
-
-def test_a_spec_takes_on_the_datas_classes(tiny: ArchSpec, digits: ImageData, cpu: Device) -> None:
-    spec = replace(tiny, num_classes=1000)
-    assert fit_to_data(spec, digits, resolution=None) == tiny
-    assert fit_to_data(spec, digits, resolution=16) == replace(tiny, resolution=16)
