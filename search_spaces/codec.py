@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from dataclasses import asdict, dataclass
-from decimal import Decimal
+from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +16,8 @@ from search_spaces.layers import (
     head_layers,
     stem_layers,
 )
-from search_spaces.spec import (
-    EXPANDING_KINDS,
-    ArchSpec,
-    BlockActivation,
-    BlockKind,
-    BlockSpec,
-    Skip,
-    SpecError,
-    StageSpec,
-)
+from search_spaces.spec import ArchSpec, BlockSpec, SpecError
+from search_spaces.strings import stage_from_string, stage_to_string, stages_from_strings
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -96,129 +86,6 @@ def _validated(arch: Any, where: str) -> ArchSpec:
         raise SpecError(f"{where}: {place}: {message}") from None
 
 
-# timm's codes, and two of our own. `cn` and `ds` with an expansion of 1 written out are the
-# Fused-MBConv and MBConv of that expansion; `cn` without one is a convolution: the same network.
-_BLOCK_TYPES: dict[str, BlockKind] = {
-    "ir": "mbconv",
-    "ds": "mbconv",
-    "dsa": "dsconv",
-    "er": "fused",
-    "cn": "conv",
-    "basic": "basic",
-    "bottleneck": "bottleneck",
-}
-_CODES: dict[BlockKind, str] = {
-    kind: code for code, kind in _BLOCK_TYPES.items() if code not in ("ds",)
-}
-_ACTIVATIONS: dict[str, BlockActivation] = {
-    "nre": "relu",
-    "nr6": "relu6",
-    "nhs": "hard_swish",
-    "nsw": "silu",
-    "nli": "linear",
-}
-_SKIPS: dict[str, Skip] = {"skip": "identity", "noskip": "none", "pool": "pooled"}
-_WITHOUT_SKIP = ("cn", "dsa")  # in timm these have no skip unless they say so
-_PART = re.compile(r"(se|[rksecx])(\d+(?:\.\d+)?)")
-
-
-def _number(value: float) -> str:
-    # Every digit, and no exponent: what is read back must be the same stage.
-    return str(int(value)) if float(value).is_integer() else format(Decimal(repr(value)), "f")
-
-
-def _code(stage: StageSpec) -> str:
-    if stage.expand == 1 and stage.expand_ch is None and stage.kind in EXPANDING_KINDS:
-        return "ds" if stage.kind == "mbconv" else "cn"
-    return _CODES[stage.kind]
-
-
-def _default_skip(code: str) -> Skip:
-    return "none" if code in _WITHOUT_SKIP else "identity"
-
-
-def stage_to_string(stage: StageSpec) -> str:
-    """Writes a stage as timm does: `ir_r2_k5_s2_e6_c40_se0.25`.
-
-    Beyond timm, `x72` is the expanded width itself, `pool` a pooled skip, `nli` no activation.
-    """
-    code = _code(stage)
-    expands = stage.kind not in ("conv", "dsconv", "basic")
-    skip = next(text for text, skip in _SKIPS.items() if skip == stage.skip)
-    parts = [code, f"r{stage.repeats}", f"k{stage.kernel}", f"s{stage.stride}"]
-    parts += [f"e{_number(stage.expand)}"] if expands else []
-    parts += [f"c{stage.out_ch}"]
-    parts += [] if stage.expand_ch is None else [f"x{stage.expand_ch}"]
-    parts += [f"se{_number(stage.se_ratio)}"] if stage.se_ratio else []
-    parts += [text for text, act in _ACTIVATIONS.items() if act == stage.act]
-    parts += [] if stage.skip == _default_skip(code) else [skip]
-    return "_".join(parts)
-
-
-@dataclass(slots=True)
-class _Parts:
-    """Collects what the parts of a block string say."""
-
-    numbers: dict[str, str]
-    skip: Skip
-    act: BlockActivation | None = None
-
-    def read(self, part: str) -> bool:
-        if part in _SKIPS:
-            self.skip = _SKIPS[part]
-        elif part in _ACTIVATIONS:
-            self.act = _ACTIVATIONS[part]
-        elif match := _PART.fullmatch(part):
-            self.numbers[match[1]] = match[2]
-        else:
-            return False
-        return True
-
-
-def stage_from_string(text: str) -> StageSpec:
-    """Reads one block string; raises `SpecError` naming the part that it cannot express."""
-    code, *parts = text.split("_")
-    if code not in _BLOCK_TYPES:
-        known = ", ".join(_BLOCK_TYPES)
-        raise SpecError(f"block {text!r}: type {code!r} is not known; the types are {known}")
-    found = _Parts({}, _default_skip(code))
-    for part in parts:
-        if not found.read(part):
-            raise SpecError(f"block {text!r}: {part!r} cannot be expressed")
-    try:
-        return _stage(code, found)
-    except KeyError as error:
-        raise SpecError(f"block {text!r}: {error.args[0]!r} is missing") from None
-    except ValueError as error:
-        raise SpecError(f"block {text!r}: {error}") from None
-
-
-def _stage(code: str, found: _Parts) -> StageSpec:
-    values = found.numbers
-    return StageSpec(
-        kind="fused" if code == "cn" and "e" in values else _BLOCK_TYPES[code],
-        kernel=int(values["k"]),
-        stride=int(values["s"]),
-        expand=_as_number(values.get("e", "1")),
-        out_ch=int(values["c"]),
-        repeats=int(values["r"]),
-        se_ratio=_as_number(values.get("se", "0")),
-        skip=found.skip,
-        act=found.act,
-        expand_ch=int(values["x"]) if "x" in values else None,
-    )
-
-
-def _as_number(text: str) -> float:
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-def stages_from_strings(text: str) -> tuple[StageSpec, ...]:
-    """Reads block strings parted by white space."""
-    return tuple(stage_from_string(part) for part in text.split())
-
-
 def fingerprint(spec: ArchSpec) -> str:
     """Names the network that a spec builds, in 16 hexadecimal digits.
 
@@ -246,7 +113,7 @@ def fingerprint(spec: ArchSpec) -> str:
 
 
 # What layers gained after fingerprints had been stored: left out where it says nothing new.
-_LATER = {"padding": "symmetric", "gate": "sigmoid"}
+_LATER = {"padding": "symmetric", "gate": "sigmoid", "bias": True}
 
 
 def _layer(layer: Layer) -> dict[str, Any]:

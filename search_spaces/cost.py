@@ -93,7 +93,7 @@ def _count_squeeze_excite(tally: _Tally, layer: SqueezeExciteLayer, side: int) -
 
 def _count_linear(tally: _Tally, layer: LinearLayer) -> None:
     tally.macs += layer.in_ch * layer.out_ch
-    tally.params += layer.in_ch * layer.out_ch + layer.out_ch
+    tally.params += layer.in_ch * layer.out_ch + (layer.out_ch if layer.bias else 0)
     tally.activations += layer.out_ch
     tally.saved += layer.in_ch + (layer.out_ch if layer.act else 0)
 

@@ -64,12 +64,13 @@ class PoolLayer:
 
 @dataclass(frozen=True, slots=True)
 class LinearLayer:
-    """Describes a linear layer with bias, and its activation (None: linear)."""
+    """Describes a linear layer, with or without bias, and its activation (None: linear)."""
 
     name: str
     in_ch: int
     out_ch: int
     act: Activation | None = None
+    bias: bool = True
 
 
 Layer = ConvLayer | SqueezeExciteLayer | PoolLayer | LinearLayer
@@ -95,9 +96,11 @@ def block_layers(block: BlockSpec) -> BlockLayers:
 
     - `conv`: k×k convolution with activation.
     - `dsconv`: depthwise → [squeeze-excite] → 1×1 with activation (MobileNetV1).
-    - `mbconv`: [1×1 expand] → depthwise → [squeeze-excite] → 1×1 project (linear).
-    - `fused`: k×k expand → [squeeze-excite] → 1×1 project (linear); with expansion 1 it is
-      [squeeze-excite] → one k×k convolution with activation (google/automl `effnetv2_model.py`).
+    - `mbconv`: 1×1 expand → depthwise → [squeeze-excite] → 1×1 project (linear); with expansion 1,
+      unless it expands always, without the first.
+    - `fused`: k×k expand → [squeeze-excite] → 1×1 project (linear); with expansion 1, unless it
+      expands always, it is [squeeze-excite] → one k×k convolution with activation (google/automl
+      `effnetv2_model.py`).
     - `basic`: k×k → k×k (linear); `bottleneck`: 1×1 → k×k → 1×1 (linear), the stride in the k×k;
       both with their last activation after the addition (ResNet, arXiv:1512.03385).
     """
@@ -133,7 +136,7 @@ def _expanded(block: BlockSpec) -> int:
 
 
 def _expands(block: BlockSpec) -> bool:
-    return block.expand != 1 if block.expand_ch is None else block.expand_ch != block.in_ch
+    return block.expand_always or block.expand != 1 or block.expand_ch is not None
 
 
 def _squeeze_excite(block: BlockSpec, ch: int) -> tuple[SqueezeExciteLayer, ...]:
@@ -254,5 +257,5 @@ def classifier_layers(spec: ArchSpec) -> tuple[LinearLayer, ...]:
     """Returns the linear layers after pooling: the hidden one if there is one, the classifier."""
     if not spec.hidden_ch:
         return (LinearLayer("classifier", spec.feature_ch, spec.num_classes),)
-    hidden = LinearLayer("hidden", spec.feature_ch, spec.hidden_ch, act=spec.act)
+    hidden = LinearLayer("hidden", spec.feature_ch, spec.hidden_ch, spec.act, spec.hidden_bias)
     return (hidden, LinearLayer("classifier", spec.hidden_ch, spec.num_classes))

@@ -58,7 +58,9 @@ def _stages(spec: ArchSpec) -> Iterator[nn.Sequential]:
 
 def _hidden(layer: LinearLayer) -> nn.Sequential:
     assert layer.act is not None
-    return nn.Sequential(nn.Linear(layer.in_ch, layer.out_ch), ACTIVATIONS[layer.act]())
+    return nn.Sequential(
+        nn.Linear(layer.in_ch, layer.out_ch, bias=layer.bias), ACTIVATIONS[layer.act]()
+    )
 
 
 def _initialise(module: nn.Module) -> None:
@@ -70,7 +72,8 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.01)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def build(spec: ArchSpec, num_classes: int | None = None) -> Network:

@@ -24,6 +24,8 @@ def stage_specs(draw: st.DrawFn) -> StageSpec:
     kind = draw(st.sampled_from(KINDS))
     expands = kind in ("mbconv", "fused", "bottleneck")
     expand = draw(EXPANDS if kind != "bottleneck" else st.sampled_from([0.25, 0.5, 1, 2]))
+    expand_ch = draw(st.none() | WIDTHS) if expands else None
+    plain = kind in ("mbconv", "fused") and expand == 1 and expand_ch is None
     return StageSpec(
         kind=kind,
         kernel=draw(KERNELS),
@@ -34,7 +36,8 @@ def stage_specs(draw: st.DrawFn) -> StageSpec:
         se_ratio=draw(SE_RATIOS) if kind in ("mbconv", "fused", "dsconv") else 0,
         skip=draw(st.sampled_from(["identity", "pooled", "none"])),
         act=draw(st.none() | (LINEAR if kind == "conv" else ACTS)),
-        expand_ch=draw(st.none() | WIDTHS) if expands else None,
+        expand_ch=expand_ch,
+        expand_always=plain and draw(st.booleans()),
     )
 
 
@@ -69,4 +72,5 @@ def arch_specs() -> st.SearchStrategy[ArchSpec]:
         padding=st.sampled_from(["symmetric", "same"]),
         expand_divisor=st.sampled_from([1, 8]),
         se=squeeze_specs(),
+        hidden_bias=st.booleans(),
     )

@@ -108,6 +108,8 @@ def in_stage(name: str, value: object) -> Callable[[Document], object]:
         (in_arch("se", {"gate": "tanh"}), "gate"),
         (in_arch("se", {"colour": "red"}), "colour"),
         (in_arch("stem_pool", 1), "stem_pool"),
+        (in_arch("hidden_bias", 1), "hidden_bias"),
+        (in_stage("expand_always", 1), "expand_always"),
     ],
 )
 def test_a_wrong_field_is_named(change: Callable[[Document], object], named: str) -> None:
@@ -130,6 +132,20 @@ def test_a_wrong_field_is_named(change: Callable[[Document], object], named: str
         ("ir_r0_k3_s1_e6_c8", "repeats is 0"),
         ("ir_r1_k3_s1_e0.5_c8", "expand is 0.5"),
         ("ir_r1.5_k3_s1_e6_c8", "1.5"),
+        ("er_r1_k3_s1_c8", "'e' is missing"),
+        ("ds_r1_k3_s1_e6_c8", "'e6' cannot"),
+        ("cn_r1_k3_s1_e4_c8", "'e4' cannot"),
+        ("ir_r1_k3_s1_e4_c8_fc8", "'fc8' cannot"),
+        ("ir_r1_k3.5_s1_e6_c8", "k3.5: mixed kernels cannot be expressed"),
+        ("ir_r1_k3_a1.1_s1_e6_c8", "a1.1: mixed kernels cannot be expressed"),
+        ("ir_r1_k3_a3_s1_e6_c8", "a3: an expanding convolution that is not 1×1 cannot"),
+        ("ir_r1_k3_p3_s1_e6_c8", "p3: a projecting convolution that is not 1×1 cannot"),
+        ("ir_r1_k3_s1_e6_c8_cc4", "cc4: CondConv experts cannot be expressed"),
+        ("ds_r1_k3_s1_e1_c8_d1", "d1: space to depth cannot be expressed"),
+        ("er_r1_k3_s1_e4_gs64_c8", "gs64: convolutions in groups cannot be expressed"),
+        ("ir_r1_k3_s1_e4_c8_nmi", "nmi: the activation Mish cannot be expressed"),
+        ("uir_r1_a3_k5_s2_e4_c8", "uir: universal inverted residuals cannot be expressed"),
+        ("mqa_r1_k3_h4_s1_d64_c8", "mqa: attention cannot be expressed"),
     ],
 )
 def test_a_wrong_block_string_is_named(text: str, named: str) -> None:
@@ -143,6 +159,14 @@ def test_a_wrong_block_string_is_named(text: str, named: str) -> None:
     [
         ("cn_r1_k3_s1_c8", StageSpec("conv", 3, 1, 1, 8, 1, skip="none")),
         ("cn_r1_k3_s1_e1_c8_skip", StageSpec("fused", 3, 1, 1, 8, 1)),
+        ("ds_r1_k3_s1_e1_c8", StageSpec("mbconv", 3, 1, 1, 8, 1)),
+        ("ir_r1_k3_s1_e1_c8", StageSpec("mbconv", 3, 1, 1, 8, 1, expand_always=True)),
+        ("er_r1_k3_s1_e1_c8", StageSpec("fused", 3, 1, 1, 8, 1, expand_always=True)),
+        (
+            "er_r1_k3_s1_e4_c24_fc24_noskip",
+            StageSpec("fused", 3, 1, 4, 24, 1, skip="none", expand_ch=96),
+        ),
+        ("er_r1_k3_s1_e4_c24_x90", StageSpec("fused", 3, 1, 4, 24, 1, expand_ch=90)),
         ("dsa_r2_k3_s1_c8_nr6", StageSpec("dsconv", 3, 1, 1, 8, 2, skip="none", act="relu6")),
         (
             "ir_r1_k5_s1_e1_c8_x24_nhs",
@@ -162,20 +186,17 @@ def test_each_kind_has_its_string(text: str, stage: StageSpec) -> None:
 
 def test_a_document_from_before_the_newer_fields_still_loads() -> None:
     document = json.loads(spec_to_json(BASE))
-    for name in ("stem_pool", "head", "hidden_ch", "padding", "expand_divisor", "se"):
+    newer = ("stem_pool", "head", "hidden_ch", "padding", "expand_divisor", "se", "hidden_bias")
+    for name in newer:
         document["arch"].pop(name)
     for stage in document["arch"]["stages"]:
-        del stage["act"], stage["expand_ch"]
+        del stage["act"], stage["expand_ch"], stage["expand_always"]
     assert spec_from_json(json.dumps(document)) == BASE
 
 
 def test_fingerprints_are_those_that_runs_have_stored() -> None:
     assert fingerprint(catalog_spec("efficientnet_b0")) == "1e17ed27f2089fd0"
     assert fingerprint(catalog_spec("efficientnetv2_s")) == "38fdfbb09474c3ba"
-
-
-def test_expand_and_squeeze_may_be_left_out() -> None:
-    assert stage_from_string("er_r1_k3_s1_c8") == StageSpec("fused", 3, 1, 1, 8, 1)
 
 
 def with_first_stage(**changes: object) -> ArchSpec:
@@ -217,12 +238,14 @@ def test_a_fingerprint_takes_0_and_0_0_for_the_same() -> None:
         with_first_stage(repeats=2),
         with_first_stage(act="relu"),
         with_first_stage(expand_ch=40),
+        with_first_stage(expand_always=True),
         with_first_stage(kind="dsconv"),
         with_first_stage(skip="pooled"),
         replace(BASE, padding="same"),
         replace(BASE, stem_pool=True),
         replace(BASE, head="none"),
         replace(BASE, hidden_ch=64),
+        replace(BASE, hidden_ch=64, hidden_bias=False),
     ],
 )
 def test_a_fingerprint_tells_networks_apart(other: ArchSpec) -> None:

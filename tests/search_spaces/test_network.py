@@ -38,7 +38,7 @@ def keep_gates_alive(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.bias)
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.ones_(module.bias)
         if isinstance(module, SqueezeExcite):
             with torch.no_grad():
