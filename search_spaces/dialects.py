@@ -1,10 +1,9 @@
 """How other libraries name the weights of the networks that they share with the catalog.
 
 Templates are filled with `stage` (from 0) and `index` (the block's place in it); `group` and
-`index_in_group` (the same, but a stage that changes neither stride, width, kind nor kernel belongs
-to the one before); `number` (of the block among all, from 0); `position` (of the layer in its
-block, from 0); and at the end with how many there are: `after` (stages), `groups`, `blocks`. A
-number after a plus is added: `{number+1}`.
+`index_in_group` (the same as timm parts the blocks, read off the weights' own names); `number` (of
+the block among all, from 0); `position` (of the layer in its block, from 0); and after the blocks
+with how many there are: `after` (stages), `blocks`. A number after a plus is added: `{number+1}`.
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ DIALECTS: dict[str, Dialect] = {
     "timm": _TIMM,
     "timm_mobilenetv3": replace(
         _TIMM,
-        head=("blocks.{groups}.0.conv", "blocks.{groups}.0.bn1"),
+        head=("blocks.{group}.{index_in_group}.conv", "blocks.{group}.{index_in_group}.bn1"),
         hidden="conv_head",
     ),
     "efficientnet_lite_pytorch": Dialect(

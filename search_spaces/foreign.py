@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
@@ -14,10 +14,11 @@ from search_spaces.layers import ConvLayer, block_layers
 from search_spaces.network import Network
 from search_spaces.spec import ArchSpec, BlockSpec
 
-__all__ = ["foreign_state", "load_foreign", "renamed"]
+__all__ = ["foreign_state", "load_foreign"]
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 COUNTER = "num_batches_tracked"  # which weights from before PyTorch 0.4.1 lack
+_TIMM_BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.")
 _PLACE = re.compile(r"\{(\w+)(?:\+(\d+))?\}")
 
 
@@ -25,37 +26,27 @@ def _filled(template: str, values: Mapping[str, int]) -> str:
     return _PLACE.sub(lambda found: str(values[found[1]] + int(found[2] or 0)), template)
 
 
-def _groups(spec: ArchSpec) -> Iterator[tuple[int, int]]:
-    """Yields for each stage its group, and how many blocks of the group come before it."""
-    group, before, in_ch = -1, 0, spec.stem_ch
-    for number, stage in enumerate(spec.stages):
-        if number == 0 or stage.stride != 1 or stage.out_ch != in_ch or _apart(spec, number):
-            group, before = group + 1, 0
-        yield group, before
-        before, in_ch = before + stage.repeats, stage.out_ch
+def _grouped(state: Mapping[str, Tensor]) -> list[tuple[int, int]]:
+    """Returns the group and place in it of each block that timm's names tell of, in order."""
+    found = map(_TIMM_BLOCK.match, state)
+    return sorted({(int(match[1]), int(match[2])) for match in found if match})
 
 
-def _apart(spec: ArchSpec, number: int) -> bool:
-    """Tells whether a stage has another kind or kernel than the one before."""
-    before, stage = spec.stages[number - 1], spec.stages[number]
-    return (stage.kind, stage.kernel) != (before.kind, before.kernel)
+def _place(groups: Sequence[tuple[int, int]], number: int, own: tuple[int, int]) -> dict[str, int]:
+    """Returns block `number` as the other library groups it; where it has too few, as we do."""
+    group, index = groups[number] if number < len(groups) else own
+    return {"group": group, "index_in_group": index, "number": number}
 
 
-def _places(spec: ArchSpec) -> Iterator[tuple[BlockSpec, str, dict[str, int]]]:
+def _places(
+    spec: ArchSpec, groups: Sequence[tuple[int, int]]
+) -> Iterator[tuple[BlockSpec, str, dict[str, int]]]:
     """Yields each block with the prefix of its names here and what templates are filled with."""
     number = 0
-    for stage, (blocks, (group, before)) in enumerate(
-        zip(spec.stage_blocks(), _groups(spec), strict=True)
-    ):
+    for stage, blocks in enumerate(spec.stage_blocks()):
         for index, block in enumerate(blocks):
-            values = {
-                "stage": stage,
-                "group": group,
-                "index": index,
-                "index_in_group": before + index,
-                "number": number,
-            }
-            yield block, f"stages.{stage}.{index}.", values
+            theirs = _place(groups, number, (stage, index))
+            yield block, f"stages.{stage}.{index}.", {"stage": stage, "index": index, **theirs}
             number += 1
 
 
@@ -64,8 +55,9 @@ def _conv(ours: str, pair: Pair) -> Iterator[Pair]:
     yield from ((f"{ours}.norm.{name}", f"{pair[1]}.{name}") for name in NORM)
 
 
-def _biased(ours: str, theirs: str) -> Iterator[Pair]:
-    yield from ((f"{ours}.{name}", f"{theirs}.{name}") for name in ("weight", "bias"))
+def _linear(ours: str, theirs: str, *, bias: bool = True) -> Iterator[Pair]:
+    names = ("weight", "bias") if bias else ("weight",)
+    yield from ((f"{ours}.{name}", f"{theirs}.{name}") for name in names)
 
 
 def _block(
@@ -84,33 +76,26 @@ def _block(
         if isinstance(layer, ConvLayer):
             yield from _conv(f"{ours}path.{layer.name}", (first, second))
         else:
-            yield from _biased(f"{ours}path.{layer.name}.reduce", first)
-            yield from _biased(f"{ours}path.{layer.name}.expand", second)
+            yield from _linear(f"{ours}path.{layer.name}.reduce", first)
+            yield from _linear(f"{ours}path.{layer.name}.expand", second)
     if isinstance(layers.shortcut, ConvLayer):
         first, second = (prefix + name for name in dialect.shortcut)
         yield from _conv(f"{ours}shortcut", (first, second))
 
 
-def renamed(spec: ArchSpec, dialect: Dialect) -> dict[str, str]:
-    """Returns the name in `dialect` of every tensor of a spec's network, by its name here."""
-    return dict(_renamed(spec, dialect))
-
-
-def _renamed(spec: ArchSpec, dialect: Dialect) -> Iterator[Pair]:
+def _renamed(spec: ArchSpec, dialect: Dialect, groups: Sequence[tuple[int, int]]) -> Iterator[Pair]:
+    """Yields the name here and in `dialect` of every tensor of a spec's network."""
     yield from _conv("stem", dialect.stem)
-    for block, ours, values in _places(spec):
+    for block, ours, values in _places(spec, groups):
         yield from _block(dialect, block, ours, values)
-    ends = {
-        "after": len(spec.stages),
-        "groups": max(group for group, _ in _groups(spec)) + 1,
-        "blocks": spec.depth,
-    }
+    after = len(spec.stages)
+    ends = {"after": after, "blocks": spec.depth, **_place(groups, spec.depth, (after, 0))}
     if spec.head == "conv":
         first, second = (_filled(name, ends) for name in dialect.head)
         yield from _conv("head", (first, second))
     if spec.hidden_ch:
-        yield from _biased("hidden.0.0", dialect.hidden)
-    yield from _biased("classifier", dialect.classifier)
+        yield from _linear("hidden.0.0", dialect.hidden, bias=spec.hidden_bias)
+    yield from _linear("classifier", dialect.classifier)
 
 
 def _without_counters(names: Mapping[str, str]) -> set[str]:
@@ -120,8 +105,9 @@ def _without_counters(names: Mapping[str, str]) -> set[str]:
 def _found(spec: ArchSpec, state: Mapping[str, Tensor]) -> dict[str, str]:
     """Returns the names of the dialect that `state` is written in."""
     best: tuple[int, str] | None = None
+    groups = _grouped(state)
     for dialect in DIALECTS.values():
-        names = renamed(spec, dialect)
+        names = dict(_renamed(spec, dialect, groups))
         wanted = _without_counters(names)
         if len(set(names.values())) < len(names):
             continue  # a dialect without words for what this network has
