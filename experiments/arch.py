@@ -1,4 +1,4 @@
-"""ARCH, wherever the command asks for it: a catalog name, a spec file, a run or a checkpoint."""
+"""ARCH, wherever the command asks for it: a catalog or timm name, a spec file, a run, weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Arch", "adapted", "resolve_arch"]
 
+TIMM = "timm:"
+
 
 @dataclass(frozen=True, slots=True)
 class Arch:
@@ -30,7 +32,9 @@ class Arch:
 
 
 def resolve_arch(text: str) -> Arch:
-    """Returns what ARCH names; raises `InputError` for what is none of its four forms."""
+    """Returns what ARCH names; raises `InputError` for what is none of its five forms."""
+    if text.startswith(TIMM):
+        return Arch(_from_timm(text.removeprefix(TIMM)))
     path = Path(text)
     if path.is_dir():
         return _from_run(path)
@@ -41,9 +45,20 @@ def resolve_arch(text: str) -> Arch:
         return Arch(info.spec, checkpoint=path, info=info)
     if path.is_file():
         return Arch(_from_file(path))
-    if text.partition("@")[0] not in CATALOG and ("/" in text or path.suffix):
+    if text.partition("@")[0] in CATALOG:
+        return Arch(catalog_spec(text))
+    if "/" in text or path.suffix:
         raise InputError(f"{text}: there is no such file or run folder")
-    return Arch(catalog_spec(text))
+    try:
+        return Arch(catalog_spec(text))
+    except InputError as error:
+        raise InputError(f"{error} (timm:NAME reads one of timm's)") from None
+
+
+def _from_timm(name: str) -> ArchSpec:
+    from search_spaces.timm_models import timm_spec  # noqa: PLC0415 (brings torch and timm)
+
+    return timm_spec(name)
 
 
 def _from_file(path: Path) -> ArchSpec:

@@ -26,6 +26,8 @@ OPTIONAL = {
     "onnx": "pip install 'compound-nas[onnx]'",
     "onnxruntime": "pip install 'compound-nas[onnx]'",
     "onnxscript": "pip install 'compound-nas[onnx]'",
+    "timm": "pip install 'compound-nas[timm]'",
+    "torchvision": "pip install 'compound-nas[timm]'",
     "optuna-dashboard": "pip install 'compound-nas[dashboard]'",
 }
 

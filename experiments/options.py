@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 ArchArg = Annotated[
-    str, typer.Argument(metavar="ARCH", help="catalog name, spec file, run folder or checkpoint")
+    str,
+    typer.Argument(
+        metavar="ARCH", help="catalog name, timm:NAME, spec file, run folder or checkpoint"
+    ),
 ]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="run folder")]
 Data = Annotated[

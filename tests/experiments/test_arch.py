@@ -1,3 +1,4 @@
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from experiments.session import Session
 from experiments.store import RunFolder
 from search_spaces.catalog import catalog_spec
 from search_spaces.codec import spec_to_json
+from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.network import build
 from search_spaces.spec import ArchSpec
+from tests.conftest import Caller
 
 
 def put_checkpoint(session: Session, path: Path, spec: ArchSpec) -> None:
@@ -23,6 +26,19 @@ def test_a_catalog_name() -> None:
     arch = resolve_arch("mobilenetv2")
     assert arch.spec == catalog_spec("mobilenetv2")
     assert (arch.run, arch.checkpoint, arch.info) == (None, None, None)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
+def test_a_network_of_timm(call: Caller) -> None:
+    arch = resolve_arch("timm:lcnet_050")
+    assert (arch.spec.name, cost(arch.spec).params) == ("lcnet_050", 1_880_856)
+    assert (arch.run, arch.checkpoint, arch.info) == (None, None, None)
+    assert call("cost", "timm:lcnet_050", "--json").document["params"] == 1_880_856
+    family = call("scale", "timm:lcnet_050", "--phi", "0:1", "--json").document
+    assert [member["phi"] for member in family["members"]] == [0, 1]
+    refused = call("cost", "timm:mixnet_s")
+    message = "nas: timm:mixnet_s: blocks.1.0: mixed kernels [1, 1] cannot be expressed\n"
+    assert (refused.status, refused.out, refused.err) == (2, "", message)
 
 
 def test_a_spec_file(tiny: ArchSpec, tmp_path: Path) -> None:
@@ -68,12 +84,13 @@ def test_a_folder_of_nas_train_is_its_checkpoint(session: Session, tiny: ArchSpe
         resolve_arch(str(session.folder.path))
 
 
-def test_what_is_none_of_the_four_is_refused(tmp_path: Path, config: RunConfig) -> None:
+def test_what_is_none_of_the_five_is_refused(tmp_path: Path, config: RunConfig) -> None:
     (tmp_path / "bad.json").write_text('{"format": "other"}')
     (tmp_path / "latin.json").write_bytes(b"\xff\xfe")
     (tmp_path / "empty").mkdir()
     for text, message in {
         "efficientnet_b00": "did you mean",
+        "tinynet_a": "timm:NAME reads one of timm's",
         str(tmp_path / "none.json"): "there is no such file or run folder",
         str(tmp_path / "none"): "there is no such file or run folder",
         "none.json": "there is no such file or run folder",

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.catalog import catalog_spec
+from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.foreign import foreign_state, load_foreign
 from search_spaces.network import Network, build
 from search_spaces.spec import ArchSpec
+from search_spaces.timm_models import family_names, timm_spec
 
 Reference = Callable[["Shared"], nn.Module]
 
@@ -101,6 +103,9 @@ LONG = [
     torch_norm("resnet101", "timm", "resnet101"),
 ]
 
+READ = ["tinynet_e", "fbnetc_100", "efficientnet_b1_pruned", "lcnet_050", "mobilenetv3_rw"]
+MOST_MACS = 1_000_000_000  # at 64×64 pixels; larger ones are built of the same parts
+
 
 @pytest.fixture(scope="module")
 def reference(references: SimpleNamespace) -> Reference:
@@ -147,9 +152,9 @@ def largest_difference(ours: Network, theirs: nn.Module, x: Tensor) -> float:
     return float((one - other).abs().max())
 
 
-def assert_agreement(shared: Shared, theirs: nn.Module) -> None:
+def assert_agreement(spec: ArchSpec, theirs: nn.Module) -> None:
     theirs = randomised(theirs)
-    ours = build(shared.spec())
+    ours = build(spec)
     x = torch.randn(4, 3, 64, 64)
     for dtype, most in ((torch.float32, 1e-4), (torch.float64, 1e-9)):
         ours.to(dtype), theirs.to(dtype)
@@ -169,14 +174,36 @@ def assert_agreement(shared: Shared, theirs: nn.Module) -> None:
 @pytest.mark.parametrize("shared", QUICK, ids=lambda s: f"{s.library}-{s.theirs}-{s.ours}")
 def test_logits_agree(shared: Shared, reference: Reference) -> None:
     torch.manual_seed(0)
-    assert_agreement(shared, reference(shared))
+    assert_agreement(shared.spec(), reference(shared))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", LONG, ids=lambda s: f"{s.library}-{s.theirs}-{s.ours}")
 def test_logits_of_the_large_agree(shared: Shared, reference: Reference) -> None:
     torch.manual_seed(0)
-    assert_agreement(shared, reference(shared))
+    assert_agreement(shared.spec(), reference(shared))
+
+
+@pytest.mark.parametrize("name", READ)
+def test_logits_of_networks_read_from_timm_agree(name: str, references: SimpleNamespace) -> None:
+    torch.manual_seed(0)
+    assert_agreement(timm_spec(name), references.timm.create_model(name))
+
+
+@pytest.mark.slow
+def test_logits_of_all_that_is_read_from_timm_agree(references: SimpleNamespace) -> None:
+    agreed = 0
+    for name in family_names():
+        try:
+            spec = timm_spec(name)
+        except InputError:
+            continue
+        if cost(spec, resolution=64).macs > MOST_MACS:
+            continue
+        torch.manual_seed(0)
+        assert_agreement(spec, references.timm.create_model(name))
+        agreed += 1
+    assert agreed >= 90
 
 
 def test_the_largest_has_the_same_tensors(references: SimpleNamespace) -> None:
