@@ -88,6 +88,7 @@ def test_only_the_first_block_of_a_stage_has_its_stride_and_width() -> None:
     [
         ({"kind": "conv", "expand": 2}, "expand is 2; conv does not expand"),
         ({"kind": "basic", "expand_ch": 8}, "basic does not expand"),
+        ({"kind": "conv", "expand_always": True}, "only mbconv or fused may"),
         ({"kind": "bottleneck", "se_ratio": 0.25}, "bottleneck has no gate"),
         ({"kind": "conv", "se_ratio": 0.25}, "conv has no gate"),
         ({"act": "linear"}, "act is linear; only a conv may be"),
