@@ -69,6 +69,4 @@ def load_kernels() -> None:
         )
     except (RuntimeError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise InputError(
-            f"the training kernels did not compile: {first} ({sys.platform})"
-        ) from None
+        raise InputError(f"the training kernels did not compile here: {first}") from None
