@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,30 @@ def drop_path(x: Tensor, rate: float) -> Tensor:
     """Zeroes whole samples of `x` (N, …) at `rate` and divides the others by 1 − rate."""
     keep = 1.0 - rate
     mask = torch.rand(x.shape[0], *(1,) * (x.ndim - 1), device=x.device, dtype=x.dtype) < keep
-    return x * mask / keep
+    return x * (mask / keep)
+
+
+class _GlobalMean(torch.autograd.Function):
+    """Averages the pixels; its gradient is a view, which adds up without being written out."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.shape = x.shape
+        return x.mean((2, 3), keepdim=True)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        pixels = ctx.shape[2] * ctx.shape[3]
+        grad: Tensor = (grads[0] / pixels).expand(ctx.shape)
+        return grad
+
+
+def global_mean(x: Tensor, *, training: bool) -> Tensor:
+    """Averages the pixels of (N, C, H, W) to (N, C, 1, 1)."""
+    if not training:
+        return x.mean((2, 3), keepdim=True)
+    mean: Tensor = _GlobalMean.apply(x)  # type: ignore[no-untyped-call]
+    return mean
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
@@ -65,13 +89,23 @@ class ConvNormAct(nn.Module):
             bias=False,
         )
         self.norm = nn.BatchNorm2d(layer.out_ch, eps=eps, momentum=momentum)
+        self.act_name = layer.act
         self.act = ACTIVATIONS[layer.act]() if layer.act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, in_ch, H, W) to (N, out_ch, ⌈H/stride⌉, ⌈W/stride⌉)."""
         if self.pads_same:
             x = _pad_same(x, self.conv.kernel_size[0], self.conv.stride[0])
-        out: Tensor = self.act(self.norm(self.conv(x)))
+        return self.normalise(self.convolve(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Applies the convolution alone, to an input that is padded."""
+        out: Tensor = self.conv(x)
+        return out
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Applies BatchNorm and activation to the convolution's output."""
+        out: Tensor = self.act(self.norm(x))
         return out
 
 
@@ -87,7 +121,13 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns `x` gated, in the same shape."""
-        gate: Tensor = self.gate(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
+        gate: Tensor = self.gate(
+            self.expand(self.act(self.reduce(global_mean(x, training=self.training))))
+        )
+        return self.apply_gate(x, gate)
+
+    def apply_gate(self, x: Tensor, gate: Tensor) -> Tensor:
+        """Multiplies (N, C, H, W) by a gate (N, C, 1, 1)."""
         return x * gate
 
 
