@@ -11,12 +11,9 @@ ArchArg = Annotated[
     str, typer.Argument(metavar="ARCH", help="catalog name, spec file, run folder or checkpoint")
 ]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="run folder")]
-Data = Annotated[
-    str, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
-]
-MaybeData = Annotated[
-    str | None, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
-]
+_FORMS = "digits, cifar10, cifar100, class folders, Parquet, .tar shards, .npz, or hf:NAME"
+Data = Annotated[str, typer.Option("--data", help=_FORMS)]
+MaybeData = Annotated[str | None, typer.Option("--data", help=_FORMS)]
 Limit = Annotated[int | None, typer.Option("--limit", help="use at most this many images")]
 ImageSize = Annotated[
     int | None, typer.Option("--image-size", help="pixels a side at which images are kept")

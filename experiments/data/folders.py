@@ -4,23 +4,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from experiments.data.image_data import IndexArray, Part
 from experiments.data.images import SUFFIXES
-from experiments.data.pool import Payload, Pool
+from experiments.data.pool import Payload, Pool, stamp_files
+from experiments.data.shards import PART_FOLDERS
 from search_spaces.errors import InputError
 
 __all__ = ["holds_class_folders", "is_folder", "open_folder"]
 
-_PART_FOLDERS = {
-    "train": Part.TRAIN,
-    "val": Part.VALIDATION,
-    "valid": Part.VALIDATION,
-    "validation": Part.VALIDATION,
-    "test": Part.TEST,
-}
 _KINDS = ", ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
 _LAYOUT = f"ROOT/<class>/*.png or ROOT/train/<class>/*.png is right (images: {_KINDS})"
 
@@ -30,6 +25,21 @@ class _Item:
     path: Path
     part: Part
     class_name: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    scattered: ClassVar[bool] = True
+    paths: tuple[str, ...]
+
+    def stream(self, chosen: IndexArray) -> Iterator[Payload]:
+        return (Path(self.paths[item]) for item in chosen)
+
+    def where(self, item: int) -> str:
+        return self.paths[item]
+
+    def stamp(self) -> str:
+        return stamp_files(self.paths)
 
 
 def is_folder(source: str | Path) -> bool:
@@ -59,23 +69,19 @@ def open_folder(source: str | Path) -> Pool:
     for item in items:
         _check_class(item, numbers)
 
-    def stream(chosen: IndexArray) -> Iterator[Payload]:
-        return (items[position].path for position in chosen)
-
     return Pool(
         origin=str(source),
         parts=np.array([item.part for item in items], dtype=np.int8),
         labels=np.array([numbers[item.class_name] for item in items], dtype=np.int64),
         classes=classes,
-        stream=stream,
-        where=lambda position: str(items[position].path),
+        reader=_Files(tuple(str(item.path) for item in items)),
     )
 
 
 def _part_folders(root: Path) -> dict[Part, Path]:
     """Returns the folder that holds the class folders of each part: `root` itself, or below."""
     folders = _folders(root)
-    named = [folder for folder in folders if folder.name.casefold() in _PART_FOLDERS]
+    named = [folder for folder in folders if folder.name.casefold() in PART_FOLDERS]
     train = next((folder for folder in named if folder.name.casefold() == "train"), None)
     if train is not None and not _has_own_images(train):
         return _by_part(named)
@@ -87,7 +93,7 @@ def _part_folders(root: Path) -> dict[Part, Path]:
 def _by_part(named: list[Path]) -> dict[Part, Path]:
     found: dict[Part, Path] = {}
     for folder in named:
-        part = _PART_FOLDERS[folder.name.casefold()]
+        part = PART_FOLDERS[folder.name.casefold()]
         if part in found:
             raise InputError(
                 f"{folder}: is the same part as '{found[part].name}' beside it; keep one of them"

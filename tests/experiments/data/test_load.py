@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_contract(source: Path | str) -> None:
     assert is_data(source)
     assert data.name == str(source)
     assert data.images.dtype == np.uint8
-    assert data.images.flags.c_contiguous
+    assert np.asarray(data.images).flags.c_contiguous
     assert data.images.shape[1:] == (data.image_size, data.image_size, 3)
     assert data.labels.dtype == np.int64
     assert data.num_classes == len(data.classes)
@@ -80,7 +81,7 @@ def test_digits() -> None:
     data = load_data("digits")
     assert data.images.shape == (1797, 8, 8, 3)
     assert [len(data.train), len(data.validation), len(data.test)] == [1150, 288, 359]
-    assert data.images.max() == 255
+    assert np.asarray(data.images).max() == 255
     assert set(np.unique(data.images)) == {round(value * 255 / 16) for value in range(17)}
     assert (data.images[..., 0] == data.images[..., 2]).all()
     assert not data.mirror
@@ -142,9 +143,10 @@ def test_a_path_named_digits_is_a_folder(tmp_path: Path, monkeypatch: pytest.Mon
         ({"seed": -1}, "seed is -1"),
         ({"validation_fraction": 0.9}, "validation_fraction is 0.9"),
         ({"test_fraction": 0}, "test_fraction is 0"),
+        ({"keep": "here"}, "keep is 'here'; it must be one of auto, memory, disk, stream"),
     ],
 )
-def test_options_refused(options: dict[str, int], message: str) -> None:
+def test_options_refused(options: dict[str, Any], message: str) -> None:
     assert message in error_of(lambda: load_data("digits", **options))
 
 
