@@ -29,6 +29,10 @@ Set = Annotated[
 Epochs = Annotated[
     int | None, typer.Option("--epochs", min=1, help="epochs of a full training [the recipe's]")
 ]
+Preview = Annotated[
+    Path | None,
+    typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]
 Space = Annotated[str, typer.Option("--space", help="mbconv, fused or mixed")]

@@ -91,9 +91,10 @@ def find(path: Path) -> Contents | None:
 
 def remember(name: str, values: list[float]) -> None:
     """Keeps a few numbers that take long to find, where the folder can be written."""
-    if cache_limit():
-        with suppress(InputError):
-            write_atomic(_copies_folder() / f"{name}.json", json.dumps(values))
+    text = json.dumps(values)
+    with suppress(InputError, OSError):
+        if make_room(len(text)):
+            write_atomic(_copies_folder() / f"{name}.json", text)
 
 
 def recall(name: str, count: int) -> list[float] | None:
@@ -154,5 +155,5 @@ def cache_state() -> dict[str, Any]:
         "copies": len(copies),
         "bytes": sum(size for _, size, _ in copies),
         "limit_bytes": cache_limit(),
-        "writable": os.access(nearest, os.W_OK),
+        "writable": nearest.is_dir() and os.access(nearest, os.W_OK),
     }

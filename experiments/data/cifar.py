@@ -3,6 +3,7 @@
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def open_cifar(source: str | Path) -> Pool:
     return Pool(name, pool.parts, pool.labels, pool.classes, pool.reader)
 
 
-def _unpack(path: Path, archive: Archive) -> dict[str, NDArray[np.generic]]:
+def _unpack(path: Path, archive: Archive) -> dict[str, Any]:
     with tarfile.open(path, "r:gz") as tar:
         files = {
             member.name.rpartition("/")[2]: content.read()

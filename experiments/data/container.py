@@ -19,11 +19,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SUFFIX", "TEMPORARY", "Contents", "MappedImages", "Writer", "filled", "read_container"]
+__all__ = [
+    "HEADER_BYTES",
+    "SUFFIX",
+    "TEMPORARY",
+    "Contents",
+    "MappedImages",
+    "Writer",
+    "filled",
+    "read_container",
+]
 
 SUFFIX = ".safetensors"
 TEMPORARY = ".tmp-"
-_HEADER_BYTES = 8192  # with the 8 bytes of its length; padded, so that it can be written last
+HEADER_BYTES = 8192  # with the 8 bytes of its length; padded, so that it can be written last
 _NAMES = {"|u1": "U8", "<i8": "I64"}
 _DTYPES = {name: np.dtype(text) for text, name in _NAMES.items()}
 
@@ -83,14 +92,14 @@ class Writer:
 
     def __init__(self, file: BinaryIO, temporary: Path, path: Path) -> None:
         self._file, self._temporary, self._path = file, temporary, path
-        file.seek(_HEADER_BYTES)
+        file.seek(HEADER_BYTES)
 
     def mapped(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Reserves the first array, really: a full disk is met here and not while it is filled."""
         size = math.prod(shape)
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._file.fileno(), 0, _HEADER_BYTES + size)
-        return np.memmap(self._file, np.uint8, "r+", _HEADER_BYTES, shape)
+            os.posix_fallocate(self._file.fileno(), 0, HEADER_BYTES + size)
+        return np.memmap(self._file, np.uint8, "r+", HEADER_BYTES, shape)
 
     def append(self, content: bytes | memoryview) -> None:
         """Appends to the first array."""
@@ -107,14 +116,14 @@ class Writer:
         end = math.prod(shape)
         header: dict[str, Any] = {"__metadata__": dict(metadata)}
         header[name] = {"dtype": "U8", "shape": shape, "data_offsets": [0, end]}
-        self._file.seek(_HEADER_BYTES + end)
+        self._file.seek(HEADER_BYTES + end)
         for key, array in arrays.items():
             start, end = end, end + array.nbytes
             kind = _NAMES[array.dtype.str]
             header[key] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, end]}
             self._file.write(np.ascontiguousarray(array).data)
-        text = json.dumps(header).encode().ljust(_HEADER_BYTES - 8)
-        if len(text) > _HEADER_BYTES - 8:
+        text = json.dumps(header).encode().ljust(HEADER_BYTES - 8)
+        if len(text) > HEADER_BYTES - 8:
             raise ValueError("the header is too long")
         self._file.truncate()
         self._file.seek(0)
@@ -146,7 +155,7 @@ def read_container(path: Path) -> Contents | None:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length != _HEADER_BYTES - 8:
+            if length != HEADER_BYTES - 8:
                 return None
             header = json.loads(file.read(length))
             size = os.fstat(file.fileno()).st_size
@@ -155,7 +164,7 @@ def read_container(path: Path) -> Contents | None:
             name: _Place(
                 _DTYPES[entry["dtype"]],
                 tuple(entry["shape"]),
-                _HEADER_BYTES + entry["data_offsets"][0],
+                HEADER_BYTES + entry["data_offsets"][0],
             )
             for name, entry in header.items()
         }

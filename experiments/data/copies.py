@@ -10,12 +10,12 @@ import PIL
 from numpy.typing import NDArray
 
 from experiments.data import cache
-from experiments.data.container import Contents, Writer, filled
+from experiments.data.container import HEADER_BYTES, Contents, Writer, filled
 from experiments.data.decoding import Digests, digest, encoded, pixels
 from experiments.data.image_data import IndexArray
 from experiments.data.pool import Payload, Pool
 
-__all__ = ["ENCODED", "IMAGES", "Copies", "copies_of"]
+__all__ = ["ENCODED", "IMAGES", "Copies", "copies_of", "overhead"]
 
 IMAGES, ENCODED = "images", "encoded"
 _VERSION = 1  # of what a copy holds; those of another version are not found
@@ -62,7 +62,7 @@ class Copies:
         """Gives the writer of a copy; raises OSError when it cannot be kept."""
         if self.key is None:
             raise OSError("this source is not copied")
-        if not cache.make_room(needed):
+        if not cache.make_room(needed + overhead(len(self.chosen))):
             raise OSError(f"{needed / 2**30:.1f} GiB are more than the cache may take")
         with filled(cache.path_of(self.key, kind)) as writer:
             yield writer
@@ -102,6 +102,11 @@ def _key(pool: Pool, chosen: IndexArray, image_size: int | None) -> str | None:
         image_size=image_size,
         pillow=PIL.__version__,
     )
+
+
+def overhead(count: int) -> int:
+    """Returns the bytes that a copy of `count` images takes beside the images."""
+    return HEADER_BYTES + 40 * count  # a digest and an end each
 
 
 def _name(digests: Digests) -> str:

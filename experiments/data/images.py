@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from experiments.data.pool import Payload
 from search_spaces.errors import InputError
 
-__all__ = ["SUFFIXES", "decode", "fit", "header_size", "named_errors", "one_line"]
+__all__ = ["SUFFIXES", "decode", "fit", "header_size", "named_errors", "one_line", "stored_mode"]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -78,6 +78,14 @@ def header_size(payload: Payload) -> tuple[int, int]:
         return payload.shape[1], payload.shape[0]
     with _open(payload) as image:
         return image.size
+
+
+def stored_mode(payload: Payload) -> str:
+    """Returns Pillow's name of how pixels are stored: RGB, L, P, RGBA, CMYK."""
+    if isinstance(payload, np.ndarray):
+        return "L" if payload.ndim == 2 else {1: "L", 3: "RGB", 4: "RGBA"}[payload.shape[2]]
+    with _open(payload) as image:
+        return image.mode
 
 
 def decode(payload: Payload) -> Image.Image:

@@ -31,7 +31,7 @@ from experiments.data.storage import KEEPS, Keep, hold
 from experiments.data.tars import holds_tar_samples, is_tars, open_tars
 from search_spaces.errors import InputError
 
-__all__ = ["FORMS", "findable", "is_data", "is_named", "load_data", "open_pool"]
+__all__ = ["FORMS", "findable", "fingerprint", "is_data", "is_named", "load_data", "open_pool"]
 
 FORMS = (
     "digits, cifar10, cifar100, a folder of class folders, a Parquet file or folder, "
@@ -118,7 +118,7 @@ def load_data(
         train=parts.train,
         validation=parts.validation,
         test=parts.test,
-        fingerprint=_fingerprint(pool, chosen, held.images.shape[1], held.digests),
+        fingerprint=fingerprint(pool, chosen, held.images.shape[1], held.digests),
         split_digest=digest,
         mirror=pool.mirror,
         mean=mean,
@@ -154,7 +154,7 @@ def open_pool(source: str | Path) -> Pool:
     raise InputError(f"{source}: no such file or folder; {hint}")
 
 
-def _fingerprint(pool: Pool, chosen: IndexArray, size: int, digests: Digests) -> str:
+def fingerprint(pool: Pool, chosen: IndexArray, size: int, digests: Digests) -> str:
     """Returns 16 hex characters of what was read: parts, classes, labels, bytes and size."""
     parts, labels = pool.parts[chosen], pool.labels[chosen]
     header = {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from experiments.data import cache
 from experiments.data.container import Contents, Writer
-from experiments.data.copies import ENCODED, IMAGES, Copies, copies_of
+from experiments.data.copies import ENCODED, IMAGES, Copies, copies_of, overhead
 from experiments.data.decoding import (
     Decoded,
     Digests,
@@ -77,7 +77,9 @@ def _known_stream(copies: Copies, keep: Keep) -> Held | None:
         return None
     size = int(found.metadata["image_size"])
     needed = len(copies.chosen) * size * size * 3
-    if keep == "auto" and (fits_memory(needed) or needed <= cache.room()):
+    if keep == "auto" and (
+        fits_memory(needed) or needed + overhead(len(copies.chosen)) <= cache.room()
+    ):
         return None  # there is more memory or disk than there was
     images = _streamed(copies, found, size)
     return Held(images, found.array("digests"), streamed=True, key=copies.key)
@@ -158,7 +160,7 @@ def _stream(copies: Copies, job: Job) -> Held:
         pack = None
         with suppress(OSError):
             writer = stack.enter_context(copies.writer(ENCODED, 0))
-            pack = _Pack(writer, cache.room())
+            pack = _Pack(writer, cache.room() - overhead(len(copies.chosen)))
         needed = pack is not None and not job.pool.reader.scattered
         common, digests = scan(job, pack.add if pack is not None and needed else None)
         size = copies.image_size or common
