@@ -226,7 +226,7 @@ def _uneven(by_class: Mapping[str, Mapping[str, int]]) -> list[str]:
     if few:
         more = f" and {len(few) - _EXAMPLES} more" if len(few) > _EXAMPLES else ""
         listed = ", ".join(few[:_EXAMPLES])
-        warnings.append(f"fewer than {_FEW} train images in {len(few)} classes: {listed}{more}")
+        warnings.append(f"classes with fewer than {_FEW} train images: {listed}{more}")
     (most, least) = (pick(train, key=lambda name: train[name]) for pick in (max, min))
     if train[most] >= _UNEVEN * max(1, train[least]):
         warnings.append(

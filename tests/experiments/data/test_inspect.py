@@ -52,7 +52,7 @@ def test_unreadable_images_are_all_listed(tmp_path: Path) -> None:
     ]
     assert found["problems"] == ["4 of 40 images cannot be read"]
     assert found["fingerprint"] is None
-    assert found["counts"] == {"train": 24, "validation": 8, "test": 8}
+    assert found["counts"] == {"train": 26, "validation": 6, "test": 8}
 
 
 def test_a_source_that_breaks_off(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_sizes_modes_colours_and_uneven_classes(tmp_path: Path) -> None:
     assert found["image_size"] == 20
     assert found["warnings"] == [
         "2 images are of one colour",
-        "fewer than 10 train images in 1 classes: few (1)",
-        "classes are uneven: 78 train images of many, 1 of few",
+        "classes with fewer than 10 train images: few (1)",
+        "classes are uneven: 84 train images of many, 1 of few",
     ]
 
 
@@ -159,7 +159,7 @@ def test_the_command_for_faulty_data(call: Caller, tmp_path: Path) -> None:
         "… 6 more …", "unreadable: 1", "001.png: is not an image", "leaks: 30",
         "PROBLEM: 1 of 150 images cannot be read",
         "PROBLEM: 30 of 30 test images have the very pixels",
-        "warning: fewer than 10 train images in 30 classes",
+        "warning: classes with fewer than 10 train images: class 0 (",
     )  # fmt: skip
     for line in told:
         assert line in done.out
