@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def measure(job: Job) -> int:
     def shapes(chunk: list[Numbered]) -> list[tuple[int, int]]:
         sizes = []
         for position, payload in chunk:
-            with named_errors(job.where(position)):
+            with named_errors(partial(job.where, position)):
                 sizes.append(header_size(payload))
         return sizes
 
@@ -122,7 +123,7 @@ def decode_into(job: Job, images: NDArray[np.uint8], *, exact: bool = False) -> 
     def work(chunk: list[Numbered]) -> list[bytes]:
         digests = []
         for position, payload in chunk:
-            with named_errors(job.where(position)):
+            with named_errors(partial(job.where, position)):
                 content = encoded(payload)
                 images[position] = pixels(content, images.shape[1], exact=exact)
                 digests.append(digest(content))
@@ -140,7 +141,7 @@ def scan(job: Job, keep: Callable[[bytes], None] | None) -> tuple[int, Digests]:
     def work(chunk: list[Numbered]) -> list[tuple[tuple[int, int], bytes, Payload]]:
         found = []
         for position, payload in chunk:
-            with named_errors(job.where(position)):
+            with named_errors(partial(job.where, position)):
                 content = encoded(payload)
                 kept = None if keep is None else content
                 found.append((header_size(content), digest(content), kept))

@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,18 +57,18 @@ def one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def named_errors(where: str) -> Iterator[None]:
-    """Turns whatever Pillow raises on a bad image into an InputError that begins with `where`."""
+def named_errors(where: Callable[[], str]) -> Iterator[None]:
+    """Turns whatever Pillow raises on a bad image into an InputError that begins with `where()`."""
     try:
         yield
     except InputError:
         raise
     except UnidentifiedImageError:
         known = ", ".join(_FORMATS)
-        raise InputError(f"{where}: is not an image of a known format ({known})") from None
+        raise InputError(f"{where()}: is not an image of a known format ({known})") from None
     except _DECODE_ERRORS as error:
         raise InputError(
-            f"{where}: cannot be read as an image ({one_line(error)}); repair or remove it"
+            f"{where()}: cannot be read as an image ({one_line(error)}); repair or remove it"
         ) from None
 
 

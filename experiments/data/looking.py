@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from PIL import Image
 
@@ -49,7 +50,7 @@ class _Work:
 
     def _look(self, position: int, payload: Payload) -> Look | str:
         try:
-            with named_errors(self.job.where(position)):
+            with named_errors(partial(self.job.where, position)):
                 content = encoded(payload)
                 image = decode(content)
                 if position in self.wanted:
@@ -92,7 +93,7 @@ def _one_colour(image: Image.Image) -> bool:
 
 def _first_size(pool: Pool, chosen: IndexArray) -> tuple[int, int]:
     try:
-        with named_errors(""):
+        with named_errors(str):
             return header_size(next(pool.reader.stream(chosen[:1])))
     except InputError:
         return (0, 0)

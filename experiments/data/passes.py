@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -45,7 +46,7 @@ class Job:
 
 def make_job(pool: Pool, chosen: IndexArray) -> Job:
     """Looks at the first chosen item; raises InputError when it is no image."""
-    with named_errors(pool.reader.where(int(chosen[0]))):
+    with named_errors(partial(pool.reader.where, int(chosen[0]))):
         return Job(pool, chosen, header_size(next(pool.reader.stream(chosen[:1]))))
 
 

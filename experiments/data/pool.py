@@ -1,6 +1,7 @@
 """What every source gives: listed items with parts and labels, and a reader of their content."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +41,11 @@ class Reader(Protocol):
 def stamp_files(paths: Iterable[Path | str]) -> str:
     """Returns a digest of the places, sizes and times of change of files, in their order."""
     digest = hashlib.sha256()
-    for path in map(Path, paths):
-        state = path.stat()
-        digest.update(f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    here = str(Path.cwd())
+    for path in map(str, paths):
+        state = os.stat(path)  # noqa: PTH116 (a third of the time, for a hundred thousand files)
+        place = path if path.startswith(os.sep) else f"{here}{os.sep}{path}"
+        digest.update(f"{place}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Images that are decoded when they are asked for, each time the same."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class StreamedImages:
         images = np.empty((len(wanted), *self.shape[1:]), dtype=np.uint8)
         with quiet():
             for number, payload in enumerate(self.reader.stream(wanted)):
-                with named_errors(self.reader.where(int(wanted[number]))):
+                with named_errors(partial(self.reader.where, int(wanted[number]))):
                     images[number] = pixels(encoded(payload), self.size)
         found: NDArray[np.uint8] = images[back]
         return found
