@@ -13,16 +13,18 @@ from typing import Any
 
 import psutil
 
-from experiments.data import load_data
+from experiments.data.cache import cache_state
+from experiments.data.inspect import inspect_data
 
 __all__ = ["doctor_document"]
 
 REQUIRED = (
     "torch", "numpy", "optuna", "fvcore", "ray", "pandas", "pyarrow", "kornia", "pillow",
-    "plotly", "psutil", "pydantic", "rich", "safetensors", "scikit-learn", "scipy", "tomli-w",
-    "typer",
+    "platformdirs", "plotly", "psutil", "pydantic", "rich", "safetensors", "scikit-learn", "scipy",
+    "tomli-w", "typer",
 )  # fmt: skip
 OPTIONAL = {
+    "datasets": "pip install 'compound-nas[hf]'",
     "onnx": "pip install 'compound-nas[onnx]'",
     "onnxruntime": "pip install 'compound-nas[onnx]'",
     "onnxscript": "pip install 'compound-nas[onnx]'",
@@ -78,8 +80,14 @@ def _devices() -> list[dict[str, Any]]:
     return [cpu, *gpus]
 
 
-def doctor_document(data: str | None = None, *, limit: int | None = None) -> dict[str, Any]:
-    """Returns what there is to work with; loads `data`, where given, to prove that it can be."""
+def doctor_document(
+    data: str | None = None, *, limit: int | None = None, preview: Path | None = None
+) -> dict[str, Any]:
+    """Returns what there is to work with; decodes all of `data`, where given, to find its faults.
+
+    Draws some of its images into `preview`. Not `healthy` when a needed package is missing or
+    the data has a problem.
+    """
     packages = _packages()
     missing = [p for p in packages if p["version"] is None]
     document: dict[str, Any] = {
@@ -88,11 +96,13 @@ def doctor_document(data: str | None = None, *, limit: int | None = None) -> dic
         "system": platform.platform(),
         "sqlite": sqlite3.sqlite_version,
         "free_disk_bytes": shutil.disk_usage(Path.cwd()).free,
+        "cache": cache_state(),
         "packages": packages,
         "devices": _devices(),
         "missing": [{"name": p["name"], "get": p["get"], "needed": p["needed"]} for p in missing],
         "healthy": not any(p["needed"] for p in missing),
     }
     if data is not None:
-        document["data"] = load_data(data, limit=limit).describe()
+        document["data"] = inspect_data(data, limit=limit, preview=preview)
+        document["healthy"] = document["healthy"] and not document["data"]["problems"]
     return document

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from experiments import options as o
+from search_spaces.errors import InputError
 
 __all__ = ["COMMANDS"]
 
@@ -47,14 +48,20 @@ def list_(
 def doctor(
     data: o.MaybeData = None,
     limit: o.Limit = None,
+    preview: o.Preview = None,
     json: o.Json = False,
 ) -> None:
-    """Says what is installed, which devices there are, what is missing and how to get it."""
+    """Says what is installed and missing, and what is wrong with data; exits 1 if anything is."""
     from experiments.doctor import doctor_document
-    from experiments.render import print_doctor, print_json
+    from experiments.doctor_text import print_doctor
+    from experiments.render import print_json
 
-    document = doctor_document(data, limit=limit)
+    if preview and data is None:
+        raise InputError(f"--preview {preview} needs the --data to draw from")
+    document = doctor_document(data, limit=limit, preview=preview)
     print_json(document) if json else print_doctor(document)
+    if not document["healthy"]:
+        raise typer.Exit(1)
 
 
 def report(out: o.RunArg, json: o.Json = False) -> None:

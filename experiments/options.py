@@ -14,12 +14,9 @@ ArchArg = Annotated[
     ),
 ]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="run folder")]
-Data = Annotated[
-    str, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
-]
-MaybeData = Annotated[
-    str | None, typer.Option("--data", help="digits, a tree of class folders, Parquet, or an .npz")
-]
+_FORMS = "digits, cifar10, cifar100, class folders, Parquet, .tar shards, .npz, or hf:NAME"
+Data = Annotated[str, typer.Option("--data", help=_FORMS)]
+MaybeData = Annotated[str | None, typer.Option("--data", help=_FORMS)]
 Limit = Annotated[int | None, typer.Option("--limit", help="use at most this many images")]
 ImageSize = Annotated[
     int | None, typer.Option("--image-size", help="pixels a side at which images are kept")
@@ -34,6 +31,10 @@ Set = Annotated[
 ]
 Epochs = Annotated[
     int | None, typer.Option("--epochs", min=1, help="epochs of a full training [the recipe's]")
+]
+Preview = Annotated[
+    Path | None,
+    typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]

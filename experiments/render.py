@@ -237,28 +237,6 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def print_doctor(document: Mapping[str, Any]) -> None:
-    """Prints versions, devices, and what is missing."""
-    packages = {"package": "left", "version": "left", "get it": "left"}
-    rows = [
-        (p["name"], p["version"] or ("missing" if p["needed"] else "not installed"),
-         "" if p["version"] else p["get"])
-        for p in document["packages"]
-    ]  # fmt: skip
-    title = f"compound-nas {document['compound_nas']}, Python {document['python']}"
-    print_table(title, packages, rows)
-    for device in document["devices"]:
-        cores = f", {device['cores']} cores" if "cores" in device else ""
-        memory = f"{device['memory_bytes'] / 2**30:.0f} GiB"
-        print_lines([f"device {device['name']}: {device['model']}{cores}, {memory}"])
-    if len(document["devices"]) < 2:
-        print_lines(["no GPU found: training runs on the CPU"])
-    if "data" in document:
-        print_lines(f"data {name}: {value}" for name, value in document["data"].items())
-    state = "everything needed is there" if document["healthy"] else "something needed is missing"
-    print_lines([state])
-
-
 def print_report(document: Mapping[str, Any]) -> None:
     """Prints a run's final table, what it found, and the files."""
     if document["results"]:

@@ -12,8 +12,7 @@ from typing import Any
 from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
 from experiments.config import DataConfig, RunConfig
-from experiments.data import ImageData
-from experiments.data.digits import is_digits
+from experiments.data import ImageData, findable
 from experiments.device import Device
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
@@ -29,15 +28,10 @@ from search_spaces.spec import ArchSpec
 __all__ = ["Session", "data_config"]
 
 
-def _findable(source: str) -> str:
-    """Returns a data source such that a command run from another folder finds it."""
-    return source if is_digits(source) else str(Path(source).expanduser().resolve())
-
-
 def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
     """Describes loaded data for run.toml."""
     return DataConfig(
-        source=_findable(data.name),
+        source=findable(data.name),
         limit=limit,
         image_size=data.image_size,
         seed=seed,
@@ -110,7 +104,7 @@ class Session:
     def info(self, spec: ArchSpec, recipe: Recipe, seed: int) -> TrainingInfo:
         """Describes a training for its checkpoint, before it has results."""
         data = {
-            "source": _findable(self.data.name),
+            "source": findable(self.data.name),
             "fingerprint": self.data.fingerprint,
             "split_digest": self.data.split_digest,
             "seed": self.config.data.seed,

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-c", "from cli import main; main()")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps every test, and every process that one starts, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("NAS_CACHE_LIMIT", raising=False)
+        yield
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def without(words: tuple[object, ...], option: str) -> tuple[object, ...]:
         (("cost",), "Missing argument 'ARCH'"),
         (("export", "mobilenetv2", "--format", "pickle"), "no format is called 'pickle'"),
         (("export", "mobilenetv2", "--data", "nowhere"), "nowhere: no such file or folder"),
-        (("train", "mobilenetv2"), "--data is missing: digits, a folder of class folders"),
+        (("train", "mobilenetv2"), "--data is missing: digits, cifar10"),
         (("train", "mobilenetv2", "--data", "nowhere", "--out", "out"), "nowhere: no such file"),
         (("train", "nothing.safetensors", *DIGITS), "nothing.safetensors: there is no such file"),
         (("scale", "mobilenetv2", "--grid"), "--data is missing (digits"),

@@ -1,8 +1,18 @@
-"""Image data sets from digits, class folders, Parquet and npz, decoded, split and fingerprinted."""
+"""Image data sets in every form, decoded or streamed, cached, split and fingerprinted."""
 
-from experiments.data.image_data import ImageData, Part
-from experiments.data.load import FORMS, is_data, load_data
+from experiments.data.image_data import ImageArray, ImageData, Part
+from experiments.data.load import FORMS, findable, is_data, load_data
 from experiments.data.pool import Pool
 from experiments.data.splits import Split
 
-__all__ = ["FORMS", "ImageData", "Part", "Pool", "Split", "is_data", "load_data"]
+__all__ = [
+    "FORMS",
+    "ImageArray",
+    "ImageData",
+    "Part",
+    "Pool",
+    "Split",
+    "findable",
+    "is_data",
+    "load_data",
+]

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from search_spaces.errors import InputError
 
 __all__ = [
     "DIGEST_CHARACTERS",
+    "ImageArray",
     "ImageData",
     "IndexArray",
     "Part",
+    "Statistics",
     "channel_statistics",
     "split_digest",
 ]
@@ -24,6 +27,28 @@ DIGEST_CHARACTERS = 16
 
 IndexArray = NDArray[np.int64]
 Statistics = tuple[float, float, float]
+
+
+class ImageArray(Protocol):
+    """Stands for uint8 images (N, S, S, 3): in memory, mapped from a file, or decoded when asked.
+
+    `images[numbers]` with int64 numbers (n,) gives a plain array (n, S, S, 3) in their order.
+    All of them pickle to the processes that load data, and there give the same pixels.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole, (N, S, S, 3)."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Always uint8."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> NDArray[Any]: ...
 
 
 class Part(IntEnum):
@@ -39,11 +64,13 @@ class ImageData:
     """Holds square uint8 images (N, S, S, 3), int64 labels (N,) and sorted indices of each part.
 
     `mean` and `std` are per channel over the train images, in [0, 1] units. `mirror` says
-    whether a horizontal flip keeps the class. Raises InputError when the arrays do not fit.
+    whether a horizontal flip keeps the class. `is_streamed` says that the images are more than
+    the memory should hold: they are to be read by batches, best in other processes. Raises
+    InputError when the arrays do not fit.
     """
 
     name: str
-    images: NDArray[np.uint8]
+    images: ImageArray
     labels: IndexArray
     classes: tuple[str, ...]
     train: IndexArray
@@ -54,6 +81,7 @@ class ImageData:
     mirror: bool
     mean: Statistics
     std: Statistics
+    is_streamed: bool = False
 
     def __post_init__(self) -> None:
         shape, total = self.images.shape, len(self.labels)
@@ -102,9 +130,7 @@ def split_digest(train: IndexArray, validation: IndexArray, test: IndexArray) ->
     return digest.hexdigest()[:DIGEST_CHARACTERS]
 
 
-def channel_statistics(
-    images: NDArray[np.uint8], indices: IndexArray
-) -> tuple[Statistics, Statistics]:
+def channel_statistics(images: ImageArray, indices: IndexArray) -> tuple[Statistics, Statistics]:
     """Returns the mean and deviation of each channel over images (N, S, S, 3)[indices], in [0, 1].
 
     Counts of the 256 values make both exact whatever the number of pixels.

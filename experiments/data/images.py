@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from experiments.data.pool import Payload
 from search_spaces.errors import InputError
 
-__all__ = ["SUFFIXES", "decode", "fit", "header_size", "named_errors", "one_line"]
+__all__ = ["SUFFIXES", "decode", "fit", "header_size", "named_errors", "one_line", "stored_mode"]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -57,18 +57,18 @@ def one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def named_errors(where: str) -> Iterator[None]:
-    """Turns whatever Pillow raises on a bad image into an InputError that begins with `where`."""
+def named_errors(where: Callable[[], str]) -> Iterator[None]:
+    """Turns whatever Pillow raises on a bad image into an InputError that begins with `where()`."""
     try:
         yield
     except InputError:
         raise
     except UnidentifiedImageError:
         known = ", ".join(_FORMATS)
-        raise InputError(f"{where}: is not an image of a known format ({known})") from None
+        raise InputError(f"{where()}: is not an image of a known format ({known})") from None
     except _DECODE_ERRORS as error:
         raise InputError(
-            f"{where}: cannot be read as an image ({one_line(error)}); repair or remove it"
+            f"{where()}: cannot be read as an image ({one_line(error)}); repair or remove it"
         ) from None
 
 
@@ -78,6 +78,14 @@ def header_size(payload: Payload) -> tuple[int, int]:
         return payload.shape[1], payload.shape[0]
     with _open(payload) as image:
         return image.size
+
+
+def stored_mode(payload: Payload) -> str:
+    """Returns Pillow's name of how pixels are stored: RGB, L, P, RGBA, CMYK."""
+    if isinstance(payload, np.ndarray):
+        return "L" if payload.ndim == 2 else {1: "L", 3: "RGB", 4: "RGBA"}[payload.shape[2]]
+    with _open(payload) as image:
+        return image.mode
 
 
 def decode(payload: Payload) -> Image.Image:

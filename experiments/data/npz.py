@@ -2,10 +2,12 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -15,7 +17,7 @@ from experiments.data.image_data import IndexArray, Part
 from experiments.data.images import one_line
 from experiments.data.labels import check_names, check_range, numbered_classes
 from experiments.data.npz_pixels import Scale, as_uint8, channels_last, find_scale
-from experiments.data.pool import Payload, Pool
+from experiments.data.pool import Payload, Pool, stamp_files
 from search_spaces.errors import InputError
 
 __all__ = ["is_npz", "open_npz"]
@@ -31,6 +33,10 @@ _LAYOUTS: tuple[dict[Part, tuple[str, str]], ...] = (
     {_TRAIN: ("images", "labels")},
     {_TRAIN: ("x", "y")},
 )
+_HEADERS: dict[tuple[int, int], Callable[..., tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _READ_ERRORS = (
     OSError,
     ValueError,
@@ -45,13 +51,56 @@ _READ_ERRORS = (
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """One part's images (N, H, W) or (N, H, W, C) in the file's own type, with their labels."""
+    """One part's labels (N,) and the keys of both arrays; the images wait until one is read."""
 
     part: Part
     image_key: str
     label_key: str
-    images: NDArray[Any]
     labels: IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Reads rows of a file's image arrays, which each process loads once, as uint8 pixels."""
+
+    scattered: ClassVar[bool] = True
+    path: Path
+    tables: tuple[_Table, ...]
+
+    def stream(self, chosen: IndexArray) -> Iterator[Payload]:
+        bounds = np.searchsorted(chosen, self._firsts)
+        for number, table in enumerate(self.tables):
+            for item in chosen[bounds[number] : bounds[number + 1]]:
+                row = self._arrays[table.image_key][item - self._firsts[number]]
+                yield as_uint8(row, self._scale)
+
+    def where(self, item: int) -> str:
+        number = int(np.searchsorted(self._firsts[1:], item, side="right"))
+        return f"{self.path}: {self.tables[number].image_key} row {item - self._firsts[number]}"
+
+    def stamp(self) -> str:
+        return stamp_files([self.path])
+
+    @cached_property
+    def _firsts(self) -> IndexArray:
+        return np.cumsum([0, *(len(table.labels) for table in self.tables)])
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        with _opened(self.path) as archive:
+            return {
+                table.image_key: channels_last(
+                    _array(self.path, archive, table.image_key), f"{self.path}: {table.image_key}"
+                )
+                for table in self.tables
+            }
+
+    @cached_property
+    def _scale(self) -> Scale:
+        return find_scale(self._arrays, self.path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "tables": self.tables}
 
 
 def is_npz(source: str | Path) -> bool:
@@ -61,13 +110,15 @@ def is_npz(source: str | Path) -> bool:
 
 
 def open_npz(source: str | Path) -> Pool:
-    """Reads the arrays of every part; a row becomes uint8 pixels when it is streamed.
+    """Reads the labels of every part; the images are read when the first of them is streamed.
 
     Raises InputError naming the key and the row, counted from 0, that is not right.
     """
     path = Path(source).expanduser()
-    tables, names = _read(path)
-    scale = find_scale({table.image_key: table.images for table in tables}, path)
+    with _opened(path) as archive:
+        layout = _layout(path, archive.files)
+        tables = [_table(path, archive, part, *keys) for part, keys in layout.items()]
+        names = _class_names(path, archive)
     labels: IndexArray = np.concatenate([table.labels for table in tables])
     sizes = [len(table.labels) for table in tables]
     for table in tables:
@@ -77,17 +128,15 @@ def open_npz(source: str | Path) -> Pool:
         parts=np.repeat(np.array([table.part for table in tables], dtype=np.int8), sizes),
         labels=labels,
         classes=numbered_classes(labels, str(path)) if names is None else names,
-        stream=lambda chosen: _stream(tables, chosen, scale),
-        where=lambda item: _where(path, tables, item),
+        reader=_Rows(path, tuple(tables)),
     )
 
 
-def _read(path: Path) -> tuple[list[_Table], tuple[str, ...] | None]:
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
     # Opened here because np.load leaves a file that is not a whole zip open.
     with _open(path) as file, _load(path, file) as archive:
-        layout = _layout(path, archive.files)
-        tables = [_table(path, archive, part, *keys) for part, keys in layout.items()]
-        return tables, _class_names(path, archive)
+        yield archive
 
 
 def _open(path: Path) -> BinaryIO:
@@ -122,14 +171,24 @@ def _layout(path: Path, keys: list[str]) -> dict[Part, tuple[str, str]]:
 
 
 def _table(path: Path, archive: NpzFile, part: Part, image_key: str, label_key: str) -> _Table:
-    images = channels_last(_array(path, archive, image_key), f"{path}: {image_key}")
+    shape = _shape(path, archive, image_key)
+    channels_last(np.broadcast_to(np.uint8(0), shape), f"{path}: {image_key}")  # or raises
     labels = _label_array(path, archive, label_key)
-    if len(images) != len(labels):
+    if shape[0] != len(labels):
         raise InputError(
-            f"{path}: {image_key} has {len(images)} rows and {label_key} has {len(labels)}; "
+            f"{path}: {image_key} has {shape[0]} rows and {label_key} has {len(labels)}; "
             "they must be as many"
         )
-    return _Table(part, image_key, label_key, images, labels)
+    return _Table(part, image_key, label_key, labels)
+
+
+def _shape(path: Path, archive: NpzFile, key: str) -> tuple[int, ...]:
+    """Returns an array's shape from its header; what is odd about one comes out in reading all."""
+    with suppress(AttributeError, *_READ_ERRORS), archive.zip.open(f"{key}.npy") as file:  # type: ignore[union-attr]
+        shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+        if not dtype.hasobject:
+            return shape
+    return _array(path, archive, key).shape
 
 
 def _array(path: Path, archive: NpzFile, key: str) -> NDArray[Any]:
@@ -167,21 +226,3 @@ def _check_labels(path: Path, table: _Table, names: tuple[str, ...] | None) -> N
         None if names is None else len(names),
         lambda row: f"{path}: {table.label_key} row {row}",
     )
-
-
-def _firsts(tables: list[_Table]) -> IndexArray:
-    return np.cumsum([0, *(len(table.labels) for table in tables)])
-
-
-def _where(path: Path, tables: list[_Table], item: int) -> str:
-    firsts = _firsts(tables)
-    number = int(np.searchsorted(firsts[1:], item, side="right"))
-    return f"{path}: {tables[number].image_key} row {item - firsts[number]}"
-
-
-def _stream(tables: list[_Table], chosen: IndexArray, scale: Scale) -> Iterator[Payload]:
-    firsts = _firsts(tables)
-    bounds = np.searchsorted(chosen, firsts)
-    for number, table in enumerate(tables):
-        for item in chosen[bounds[number] : bounds[number + 1]]:
-            yield as_uint8(table.images[item - firsts[number]], scale)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from experiments.data.image_data import IndexArray, Part
 from experiments.data.images import one_line
 from experiments.data.parquet_labels import encode_labels, read_class_names, read_labels
-from experiments.data.pool import Payload, Pool
+from experiments.data.pool import Payload, Pool, stamp_files
+from experiments.data.shards import files_in, files_of_parts
 from search_spaces.errors import InputError
 
 __all__ = ["holds_image_columns", "is_parquet", "open_parquet"]
 
 _SUFFIX = ".parquet"
 _COLUMNS = ("image", "label")
-_PART_PREFIXES = (("train", Part.TRAIN), ("val", Part.VALIDATION), ("test", Part.TEST))
 _BATCH_ROWS = 64
 
 
@@ -36,10 +36,33 @@ class _File:
     column: str
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Reads rows by whole row groups, which may hold a file's every row."""
+
+    scattered: ClassVar[bool] = False
+    files: tuple[_File, ...]
+
+    def stream(self, chosen: IndexArray) -> Iterator[Payload]:
+        for file in self.files:
+            start, stop = np.searchsorted(chosen, [file.first, file.first + file.rows])
+            if start < stop:
+                with _named_arrow_errors(file.path):
+                    yield from _read_images(file, chosen[start:stop] - file.first)
+
+    def where(self, item: int) -> str:
+        firsts = [file.first for file in self.files]
+        file = self.files[int(np.searchsorted(firsts, item, side="right")) - 1]
+        return f"{file.path}, row {item - file.first}"
+
+    def stamp(self) -> str:
+        return stamp_files(file.path for file in self.files)
+
+
 def is_parquet(source: str | Path) -> bool:
     """Says whether a source is a Parquet file or a folder that holds one."""
     path = Path(source).expanduser()
-    return (path.is_file() and path.suffix.casefold() == _SUFFIX) or bool(_files_in(path))
+    return (path.is_file() and path.suffix.casefold() == _SUFFIX) or bool(files_in(path, _SUFFIX))
 
 
 def holds_image_columns(source: str | Path) -> bool:
@@ -76,35 +99,14 @@ def open_parquet(source: str | Path) -> Pool:
         ),
         labels=labels,
         classes=classes,
-        stream=lambda chosen: _stream(files, chosen),
-        where=lambda item: _where(files, item),
-    )
-
-
-def _files_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.casefold() == _SUFFIX and not path.name.startswith(".") and path.is_file()
+        reader=_Rows(tuple(files)),
     )
 
 
 def _list_files(path: Path) -> list[tuple[Path, Part]]:
-    """Returns the files in part and name order: by their names' beginnings, or all as train."""
     if path.is_file():
         return [(path, Part.TRAIN)]
-    files = _files_in(path)
-    parts = {
-        part: [file for file in files if file.name.casefold().startswith(prefix)]
-        for prefix, part in _PART_PREFIXES
-    }
-    if parts[Part.TRAIN]:
-        return [(file, part) for part in Part for file in parts[part]]
-    if sum(map(len, parts.values())) == len(files):
-        raise InputError(f"{path}: holds {files[0].name} but no train*.parquet beside it")
-    return [(file, Part.TRAIN) for file in files]
+    return files_of_parts(files_in(path, _SUFFIX), str(path))
 
 
 @contextmanager
@@ -133,20 +135,6 @@ def _image_column(path: Path) -> str:
             "binary, or a struct with binary 'bytes', is right"
         )
     return "image.bytes" if nested else "image"
-
-
-def _where(files: list[_File], item: int) -> str:
-    firsts = [file.first for file in files]
-    file = files[int(np.searchsorted(firsts, item, side="right")) - 1]
-    return f"{file.path}, row {item - file.first}"
-
-
-def _stream(files: list[_File], chosen: IndexArray) -> Iterator[Payload]:
-    for file in files:
-        start, stop = np.searchsorted(chosen, [file.first, file.first + file.rows])
-        if start < stop:
-            with _named_arrow_errors(file.path):
-                yield from _read_images(file, chosen[start:stop] - file.first)
 
 
 def _read_images(file: _File, rows: IndexArray) -> Iterator[bytes | None]:

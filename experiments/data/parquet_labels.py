@@ -13,7 +13,13 @@ from experiments.data.image_data import IndexArray
 from experiments.data.labels import check_names, check_range, numbered_classes
 from search_spaces.errors import InputError
 
-__all__ = ["encode_labels", "read_class_names", "read_labels"]
+__all__ = [
+    "encode_labels",
+    "listed_class_names",
+    "number_labels",
+    "read_class_names",
+    "read_labels",
+]
 
 _NAMES_FILE = "classes.txt"
 
@@ -24,7 +30,11 @@ def read_labels(path: Path) -> NDArray[Any]:
     Raises InputError naming the row of a null or of a number that is not whole.
     """
     with pq.ParquetFile(path) as parquet:
-        column = parquet.read(columns=["label"]).column("label")
+        return number_labels(parquet.read(columns=["label"]).column("label"), path)
+
+
+def number_labels(column: Any, path: Path) -> NDArray[Any]:
+    """Returns an Arrow column of labels as int64 (N,), or as an object array (N,) of strings."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count:
@@ -47,9 +57,9 @@ def _whole(values: NDArray[Any], path: Path) -> IndexArray:
 
 def read_class_names(path: Path) -> tuple[str, ...] | None:
     """Returns the names in classes.txt beside a file, else in its Hugging Face metadata."""
-    listed = path.parent / _NAMES_FILE
-    if listed.is_file():
-        return _listed_names(listed)
+    listed = listed_class_names(path.parent)
+    if listed is not None:
+        return listed
     metadata = pq.read_schema(path).metadata or {}
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
@@ -62,7 +72,11 @@ def read_class_names(path: Path) -> tuple[str, ...] | None:
     return classes
 
 
-def _listed_names(path: Path) -> tuple[str, ...]:
+def listed_class_names(folder: Path) -> tuple[str, ...] | None:
+    """Returns the lines of a folder's classes.txt, None where there is none."""
+    path = folder / _NAMES_FILE
+    if not path.is_file():
+        return None
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):

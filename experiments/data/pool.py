@@ -1,8 +1,11 @@
-"""What every source gives: listed items with parts and labels, and a way to read them in order."""
+"""What every source gives: listed items with parts and labels, and a reader of their content."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 from experiments.data.image_data import IndexArray, Part
 from search_spaces.errors import InputError
 
-__all__ = ["PartArray", "Payload", "Pool"]
+__all__ = ["PartArray", "Payload", "Pool", "Reader", "stamp_files"]
 
 PartArray = NDArray[np.int8]
 
@@ -18,20 +21,46 @@ PartArray = NDArray[np.int8]
 Payload = bytes | Path | NDArray[np.uint8] | None
 
 
+class Reader(Protocol):
+    """Reads the items of a source by number; pickles to the processes that load data."""
+
+    @property
+    def scattered(self) -> bool:
+        """Says whether items from anywhere are read about as quickly as neighbours."""
+
+    def stream(self, chosen: IndexArray) -> Iterator[Payload]:
+        """Yields the payloads of sorted item numbers, in their order."""
+
+    def where(self, item: int) -> str:
+        """Names an item for an error."""
+
+    def stamp(self) -> str | None:
+        """Returns what changes when the source does, without reading it; None: keep no copy."""
+
+
+def stamp_files(paths: Iterable[Path | str]) -> str:
+    """Returns a digest of the places, sizes and times of change of files, in their order."""
+    digest = hashlib.sha256()
+    here = str(Path.cwd())
+    for path in map(str, paths):
+        state = os.stat(path)  # noqa: PTH116 (a third of the time, for a hundred thousand files)
+        place = path if path.startswith(os.sep) else f"{here}{os.sep}{path}"
+        digest.update(f"{place}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Lists a source's items: parts (N,) as Part values, labels (N,) into classes.
+    """Lists a source's items: parts (N,) as Part values, labels (N,) into classes, a reader.
 
-    `stream` yields the payloads of sorted item numbers, in their order; `where` names an item
-    for an error. Raises InputError unless two classes or more have train images, and all do.
+    Raises InputError unless two classes or more have train images, and all do.
     """
 
     origin: str
     parts: PartArray
     labels: IndexArray
     classes: tuple[str, ...]
-    stream: Callable[[IndexArray], Iterator[Payload]]
-    where: Callable[[int], str]
+    reader: Reader
     mirror: bool = True
 
     def __post_init__(self) -> None:

@@ -114,7 +114,7 @@ def test_no_augmentation_changes_nothing() -> None:
 
 
 def test_a_part_knows_its_own_images(digits: ImageData, cpu: Device) -> None:
-    other = replace(digits, images=255 - digits.images)
+    other = replace(digits, images=255 - np.asarray(digits.images))
     chosen = digits.test[:5]
     one, two = (part_tensors(data, chosen, 8, cpu).images for data in (digits, other))
     assert torch.equal(one, 255 - two)

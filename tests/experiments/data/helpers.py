@@ -1,9 +1,10 @@
 """Small data sets of every form, written where a test asks for them."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.data.image_data import IndexArray
+from experiments.data.pool import Payload
 from search_spaces.errors import InputError
 
 __all__ = [
+    "MadeReader",
     "encode",
     "error_of",
     "noise",
@@ -95,3 +99,27 @@ def write_parquet(
 def solid(value: int, count: int, side: int = 8) -> NDArray[np.uint8]:
     """Returns grey images (N, S, S) of one value."""
     return np.full((count, side, side), value, dtype=np.uint8)
+
+
+_GOOD = encode(noise(0, (100, 100)))  # large enough to be decoded in threads
+
+
+@dataclass(frozen=True)
+class MadeReader:
+    """Reads made-up items; `special` ones are other bytes, or cannot be fetched when None."""
+
+    special: Mapping[int, bytes | None] = field(default_factory=dict)
+    scattered: ClassVar[bool] = True
+
+    def stream(self, chosen: IndexArray) -> Iterator[Payload]:
+        for item in chosen.tolist():
+            payload = self.special.get(item, _GOOD)
+            if payload is None:
+                raise InputError(f"item {item}: cannot be fetched")
+            yield payload
+
+    def where(self, item: int) -> str:
+        return f"item {item}"
+
+    def stamp(self) -> str:
+        return f"{sorted(self.special.items())}"

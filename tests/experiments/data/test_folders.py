@@ -21,7 +21,7 @@ def test_flat_layout(tmp_path: Path) -> None:
     assert data.name == str(tmp_path)
     assert data.classes == ("cat", "dog")
     assert data.images.shape == (15, 12, 12, 3)
-    assert data.images.flags.c_contiguous
+    assert np.asarray(data.images).flags.c_contiguous
     assert data.labels.tolist() == [0] * 6 + [1] * 9
     assert np.array_equal(data.images[7], np.asarray(noise(1001)))
     assert data.mirror
@@ -154,7 +154,7 @@ def test_memory_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write_classes(tmp_path, COUNTS)
     free = type("Free", (), {"available": 10_000})
     monkeypatch.setattr("experiments.data.decoding.psutil.virtual_memory", lambda: free)
-    message = failure(tmp_path)
+    message = error_of(lambda: load_data(tmp_path, keep="memory"))
     assert "15 images at 12×12" in message
     assert "--limit" in message
     assert "--image-size" in message

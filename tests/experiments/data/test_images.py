@@ -21,7 +21,7 @@ def pixels(path: Path) -> NDArray[np.uint8]:
 
 def refusal(path: Path) -> str:
     def call() -> None:
-        with named_errors(str(path)):
+        with named_errors(lambda: str(path)):
             decode(path)
 
     message = error_of(call)
@@ -195,7 +195,7 @@ def test_not_an_image_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_missing_payload() -> None:
     def call() -> None:
-        with named_errors("row 3"):
+        with named_errors(lambda: "row 3"):
             decode(None)
 
     assert error_of(call).startswith("row 3: ")

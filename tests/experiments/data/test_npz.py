@@ -27,7 +27,7 @@ def failure(path: Path) -> str:
 
 
 def stored(tmp_path: Path, values: NDArray[Any]) -> NDArray[np.uint8]:
-    return load_data(save(tmp_path / "a.npz", x=values, y=LABELS)).images
+    return np.asarray(load_data(save(tmp_path / "a.npz", x=values, y=LABELS)).images)
 
 
 def filled(dtype: str, first: float, rest: float) -> NDArray[Any]:

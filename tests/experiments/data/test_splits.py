@@ -1,20 +1,14 @@
 """Splits and limits: disjoint, complete, stratified, seeded and proportional."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.data.image_data import IndexArray, Part, split_digest
-from experiments.data.pool import PartArray, Payload, Pool
+from experiments.data.pool import PartArray, Pool
 from experiments.data.splits import Split, apportion, choose, split
-from tests.experiments.data.helpers import error_of
-
-
-def stream(_: IndexArray) -> Iterator[Payload]:
-    yield None
+from tests.experiments.data.helpers import MadeReader, error_of
 
 
 def make_pool(*counts: list[int]) -> Pool:
@@ -22,7 +16,7 @@ def make_pool(*counts: list[int]) -> Pool:
     parts = [np.full(sum(row), part, np.int8) for part, row in enumerate(counts)]
     labels = [np.repeat(np.arange(len(row), dtype=np.int64), row) for row in counts]
     names = tuple(f"c{number}" for number in range(len(counts[0])))
-    return Pool("made", np.concatenate(parts), np.concatenate(labels), names, stream, str)
+    return Pool("made", np.concatenate(parts), np.concatenate(labels), names, MadeReader())
 
 
 def split_pool(pool: Pool, *, validation: float = 0.2, test: float = 0.2, seed: int = 0) -> Split:
