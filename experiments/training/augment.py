@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import kornia.augmentation as kornia_augmentation
 import torch
-from kornia.augmentation import auto as kornia_auto
+from kornia.augmentation.auto import AutoAugment
 from torch import Tensor, nn
 
 from experiments.recipes import Recipe
 from experiments.tensors import Normalize
+from experiments.training.policies import StrengthRandAugment
 
 __all__ = ["Augment", "source_resolution"]
 
@@ -94,11 +95,9 @@ class _Grouped:
 
 def _policy(recipe: Recipe, magnitude: float) -> _Grouped | None:
     if recipe.auto_augment != "none":
-        policy = kornia_auto.AutoAugment(recipe.auto_augment, transformation_matrix_mode="skip")
+        policy: nn.Module = AutoAugment(recipe.auto_augment, transformation_matrix_mode="skip")
     elif recipe.rand_augment:
-        policy = kornia_auto.RandAugment(
-            recipe.rand_augment, magnitude, transformation_matrix_mode="skip"
-        )
+        policy = StrengthRandAugment(recipe.rand_augment, magnitude)
     else:
         return None
     return _Grouped(policy, recipe.augment_groups)

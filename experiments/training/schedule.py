@@ -35,7 +35,7 @@ def learning_rate(
         return peak * (step + 1) / (rise + 1)
     if recipe.schedule == "staircase":
         return peak * recipe.lr_decay ** _periods(step, steps, recipe)
-    return peak * _SHAPES[recipe.schedule]((step - rise) / max(1.0, steps - rise))
+    return peak * _SHAPES[recipe.schedule](step - rise, max(1.0, steps - rise))
 
 
 def _periods(step: float, steps: int, recipe: Recipe) -> int:
@@ -44,8 +44,9 @@ def _periods(step: float, steps: int, recipe: Recipe) -> int:
     return math.floor(epochs / recipe.lr_decay_epochs + _EXACT)
 
 
-_SHAPES: dict[str, Callable[[float], float]] = {
-    "cosine": lambda share: 0.5 * (1 + math.cos(math.pi * share)),
-    "linear": lambda share: 1 - share,
-    "constant": lambda _: 1.0,
+# What is left of the peak after so many of so many steps.
+_SHAPES: dict[str, Callable[[float, float], float]] = {
+    "cosine": lambda done, whole: 0.5 * (1 + math.cos(math.pi * done / whole)),
+    "linear": lambda done, whole: 1 - done / whole,
+    "constant": lambda *_: 1.0,
 }
