@@ -75,11 +75,11 @@ class Normalize(nn.Module):
 def batches(
     part: PartTensors, size: int, order: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields batches of images and labels, in `order` (N,) if given, else as they lie.
+    """Yields batches of images and labels, those of `order` (M,) if given, else all as they lie.
 
     With an order, a last batch smaller than `size` is left out, as training needs.
     """
-    count = len(part)
+    count = len(part) if order is None else len(order)
     stop = count - count % size if order is not None else count
     for start in range(0, stop, size):
         if order is None:
