@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,6 +92,14 @@ class _Positions(Sampler[Any]):
         return len(self.now)
 
 
+@contextmanager
+def _quiet_loader() -> Iterator[None]:
+    """Keeps torch from doubting that more workers than cores are meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
+
+
 class StreamFeed:
     """Decodes images as they are needed, in `workers` processes beside the training.
 
@@ -104,8 +113,7 @@ class StreamFeed:
         self.indices, self.device = indices, device
         self.labels = torch.from_numpy(data.labels[indices]).to(device.torch)
         self._positions = _Positions()
-        with warnings.catch_warnings():  # more workers than cores may be meant
-            warnings.filterwarnings("ignore", message="This DataLoader will create")
+        with _quiet_loader():
             self._loader: DataLoader[Any] = DataLoader(
                 _Decoded(data.images),
                 batch_size=None,
@@ -126,7 +134,9 @@ class StreamFeed:
         places = torch.arange(count) if order is None else order
         parts = [places[start : min(start + size, stop)] for start in range(0, stop, size)]
         self._positions.now = [self.indices[part.numpy()] for part in parts]
-        for part, images in zip(parts, self._loader, strict=True):
+        with _quiet_loader():
+            decoded = iter(self._loader)
+        for part, images in zip(parts, decoded, strict=True):
             if isinstance(images, InputError):
                 raise images
             here = images.to(self.device.torch, non_blocking=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,11 +111,22 @@ def set_random_state(state: dict[str, Tensor], device: Device) -> None:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device.torch)
 
 
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Raises the error that torch hides behind one about its archive."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Writes a training's state, whole or not at all."""
 
     def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # by path, torch hides that the disk is full
+        with temporary.open("wb") as file, _disk_errors():
             torch.save({"version": VERSION, **state}, file)
 
     write_atomic_with(path, write)

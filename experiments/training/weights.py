@@ -45,7 +45,7 @@ def load_weights(network: Network, path: Path) -> None:
     if all(_shape(state.get(name)) == _shape(own[name]) for name in CLASSIFIER):
         taken = state
     wanted = [name for name in own if name in taken or name not in CLASSIFIER]
-    for name in [*wanted, *(name for name in taken if name not in own)]:
+    for name in [*wanted, *sorted(name for name in taken if name not in own)]:
         _check(name, taken.get(name), own.get(name), f"{path}: weights of another architecture")
     network.load_state_dict({**own, **taken})
 

@@ -9,8 +9,8 @@ import torch
 
 from experiments.data import ImageData, load_data
 from experiments.device import Device
-from experiments.recipes import Recipe, load_recipe
 from experiments.feeds import open_feed
+from experiments.recipes import Recipe, load_recipe
 from experiments.tensors import Normalize
 from experiments.train import EpochRecord, Trained, accuracy, train
 from search_spaces.errors import InputError, RunError

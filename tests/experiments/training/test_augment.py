@@ -63,13 +63,13 @@ def noise(side: int = 16, count: int = 32) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
 
 
-@pytest.mark.parametrize("changes", POLICIES, ids=lambda c: "-".join(c))
+@pytest.mark.parametrize("changes", POLICIES, ids="-".join)
 def test_torchs_seed_and_nothing_else_decides_the_images(changes: dict[str, object]) -> None:
     recipe = load_recipe("fast", {"flip": "always", **changes})
     made = []
     for other in (0, 1):
         random.seed(other)
-        np.random.seed(other)  # noqa: NPY002 (kornia could use it)
+        np.random.seed(other)
         torch.manual_seed(7)
         augment = Augment(recipe, PLAIN, 12, mirror=True)
         made.append([augment(noise(12)) for _ in range(6)])
@@ -77,7 +77,7 @@ def test_torchs_seed_and_nothing_else_decides_the_images(changes: dict[str, obje
     assert not torch.equal(made[0][0], made[0][1])
 
 
-@pytest.mark.parametrize("changes", POLICIES, ids=lambda c: "-".join(c))
+@pytest.mark.parametrize("changes", POLICIES, ids="-".join)
 def test_augmented_images_are_normalised_floats_in_channels_last(
     changes: dict[str, object],
 ) -> None:
@@ -102,7 +102,8 @@ def test_a_policy_is_drawn_once_for_each_group() -> None:
         recipe = load_recipe("fast", {"rand_augment": 1, "shift": 0.0, "augment_groups": groups})
         torch.manual_seed(3)
         kinds.append(len({image.numpy().tobytes() for image in augmented(recipe, images)}))
-    assert kinds[0] <= 2 < 6 < kinds[1]  # an operation, and perhaps its mirror image
+    assert kinds[0] <= 2  # an operation, and perhaps its mirror image
+    assert kinds[1] > 6
 
 
 def test_a_larger_magnitude_changes_images_more() -> None:

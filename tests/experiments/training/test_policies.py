@@ -5,7 +5,7 @@ from experiments.training.policies import POLICY, StrengthRandAugment
 
 # Whatever their magnitude, these do what they do.
 FREE = {"auto_contrast", "equalize", "invert"}
-NAMES = [entry[0][0] for entry in POLICY]
+NAMES: list[str] = [entry[0][0] for entry in POLICY]  # type: ignore[index]
 
 
 def changed(name: str, magnitude: float) -> float:
