@@ -19,7 +19,8 @@ from torch import nn
 from experiments.data import ImageData
 from experiments.device import Device
 from experiments.recipes import Recipe
-from experiments.training.loop import Engine, Trainer, accuracy
+from experiments.training.accuracy import accuracy
+from experiments.training.loop import Engine, Trainer
 from experiments.training.state import EpochRecord, load_state, save_state
 from experiments.training.step import LossStep
 from experiments.training.weights import load_weights

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from experiments.data import ImageData
 from experiments.device import Device
-from experiments.feeds import Feed, open_feed
+from experiments.feeds import open_feed
 from experiments.progressive import Stage, make_stages, stage_at
 from experiments.recipes import Recipe
 from experiments.tensors import Normalize
+from experiments.training.accuracy import accuracy
 from experiments.training.augment import Augment, source_resolution
 from experiments.training.ema import Average
 from experiments.training.mixing import Mixing
@@ -34,9 +35,8 @@ from experiments.training.step import LossStep, Stepper, classification_loss
 from nas.search import derive_seed
 from search_spaces.errors import InputError, RunError
 
-__all__ = ["Engine", "StepRecord", "Trainer", "accuracy"]
+__all__ = ["Engine", "StepRecord", "Trainer"]
 
-EVAL_BATCH = 512
 CHECK_STEPS = 50  # between looks at the losses, each of which waits for the device
 
 
@@ -65,42 +65,6 @@ class Engine:
     checkpoint_seconds: float = 60.0
     on_step: Callable[[StepRecord], None] | None = None
     on_note: Callable[[str], None] | None = None
-
-
-@torch.inference_mode()
-def accuracy(
-    network: nn.Module, feed: Feed, normalize: Normalize, device: Device, *, resolution: int
-) -> float:
-    """Returns the share of a feed's images that the network, in eval mode, classifies rightly.
-
-    A GPU that runs out of memory gets smaller batches.
-    """
-    network.eval()
-    size = EVAL_BATCH
-    while True:
-        try:
-            return _share_right(network, feed, normalize, device, resolution, size)
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise RunError("the GPU's memory does not hold one image of this network") from None
-        size //= 2
-        torch.cuda.empty_cache()
-
-
-def _share_right(
-    network: nn.Module,
-    feed: Feed,
-    normalize: Normalize,
-    device: Device,
-    resolution: int,
-    size: int,
-) -> float:
-    right = torch.zeros((), device=device.torch, dtype=torch.int64)
-    for images, labels in feed.batches(size, resolution=resolution):
-        with device.autocast():
-            logits = network(normalize(images))
-        right += (logits.argmax(1) == labels).sum()
-    return int(right) / max(1, len(feed))
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
