@@ -16,6 +16,7 @@ from experiments import options as o
 from search_spaces.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from experiments.config import TrainingConfig
     from experiments.prepare import DataRequest, SearchRequest
     from experiments.progress import Reporter
     from experiments.session import Session
@@ -79,6 +80,7 @@ def run(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
+    workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     json: o.Json = False,
@@ -103,7 +105,7 @@ def run(
     plan = RunPlan(grid, parse_phis(phi), seeds, baselines, parse_formats(formats))
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs,
+        overrides=set_, epochs=epochs, workers=workers,
     )  # fmt: skip
     with _opened(request, out, json, asked) as session:
         run_all(session, plan)
@@ -113,13 +115,21 @@ def run(
 
 @contextmanager
 def _opened(
-    request: DataRequest, out: Path, quiet: bool, search: SearchRequest | None = None
+    request: DataRequest,
+    out: Path,
+    quiet: bool,
+    search: SearchRequest | None = None,
+    *,
+    training: TrainingConfig | None = None,
 ) -> Iterator[Session]:
     from experiments.prepare import start
     from experiments.store import RunFolder
 
     folder = RunFolder(out)
-    with _reporter(quiet) as reporter, start(request, folder, reporter, search) as session:
+    with (
+        _reporter(quiet) as reporter,
+        start(request, folder, reporter, search, training=training) as session,
+    ):
         yield session
 
 
@@ -154,6 +164,7 @@ def search(
     search_epochs: o.SearchEpochs = 3,
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
+    workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     json: o.Json = False,
@@ -171,7 +182,7 @@ def search(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_,
+        overrides=set_, workers=workers,
     )  # fmt: skip
     with _opened(request, out, json, asked) as session:
         session.reporter.plan(search_work(session))
@@ -205,6 +216,7 @@ def scale(
     image_size: o.ImageSize = None,
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
+    workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     out: o.MaybeOut = None,
@@ -237,7 +249,7 @@ def scale(
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-            overrides=set_,
+            overrides=set_, workers=workers,
         )  # fmt: skip
     with _session(request, folder, json, device) as session:
         result = steps.grid_command(session, spec, plan)
@@ -261,7 +273,7 @@ def _session(
 
 @app.command()
 def train(
-    arch: o.ArchArg,
+    arch: o.MaybeArch = None,
     data: o.MaybeData = None,
     limit: o.Limit = None,
     image_size: o.ImageSize = None,
@@ -270,6 +282,9 @@ def train(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
+    weights: o.Weights = None,
+    resume: o.Resume = None,
+    workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     out: o.MaybeOut = None,
@@ -279,18 +294,40 @@ def train(
     from experiments.arch import adapted, resolve_arch
     from experiments.render import print_json, print_training
     from experiments.requests import data_request
-    from experiments.train_step import data_asked, train_document
+    from experiments.train_step import data_asked, train_document, training_asked
 
-    found = resolve_arch(arch)
-    spec = adapted(found.spec, resolution=resolution, max_stride=max_stride)
-    source, limit, image_size = data_asked(found, data, limit=limit, image_size=image_size)
-    request = data_request(
-        source, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs,
-    )  # fmt: skip
-    with _opened(request, out or Path("runs") / f"train-{spec.name}", json) as session:
-        document = train_document(session, spec)
+    if resume is not None:
+        document = _resumed(resume, arch, json, device, workers)
+    else:
+        if arch is None:
+            raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
+        found = resolve_arch(arch)
+        spec = adapted(found.spec, resolution=resolution, max_stride=max_stride)
+        source, limit, image_size = data_asked(found, data, limit=limit, image_size=image_size)
+        request = data_request(
+            source, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+            overrides=set_, epochs=epochs, workers=workers,
+        )  # fmt: skip
+        asked = training_asked(found, spec, request, weights)
+        folder = out or Path("runs") / f"train-{spec.name}"
+        with _opened(request, folder, json, training=asked) as session:
+            document = train_document(session, spec)
     print_json(document) if json else print_training(document)
+
+
+def _resumed(
+    folder: Path, arch: str | None, quiet: bool, device: str, workers: int | None
+) -> dict[str, object]:
+    """Goes on with a training, as its folder says and nothing else."""
+    from experiments.train_step import resumed, train_document
+
+    if arch is not None:
+        raise InputError(f"--resume {folder} says what is trained; leave {arch} out")
+    with (
+        _reporter(quiet) as reporter,
+        resumed(folder, reporter, device=device, workers=workers) as (session, spec),
+    ):
+        return train_document(session, spec)
 
 
 @app.command()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from experiments.files import write_atomic_with
+from experiments.files import write_atomic
 from search_spaces.codec import fingerprint, spec_from_json, spec_to_json
 from search_spaces.errors import InputError
 from search_spaces.network import Network, build
@@ -28,7 +28,8 @@ class TrainingInfo:
     """Says what a checkpoint's network is and how it came about.
 
     `mean` and `std` (per channel, of pixels in [0, 1]) are what inputs must be normalised by;
-    `metrics` holds accuracies in [0, 1], seconds and epochs; `recipe` the values trained with.
+    `metrics` holds accuracies in [0, 1], seconds and epochs; `recipe` the values trained with;
+    `weights` the digest of the weights that training started from, "" for random ones.
     """
 
     spec: ArchSpec
@@ -39,6 +40,7 @@ class TrainingInfo:
     recipe: dict[str, Any]
     seed: int
     metrics: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
     def same_training(self, other: TrainingInfo) -> bool:
         """Tells whether two trainings have the same network, data, recipe and seed."""
@@ -46,7 +48,7 @@ class TrainingInfo:
 
     def _identity(self) -> tuple[object, ...]:
         data = (self.data.get("fingerprint"), self.data.get("split_digest"))
-        return (fingerprint(self.spec), *data, self.recipe, self.seed)
+        return (fingerprint(self.spec), *data, self.recipe, self.seed, self.weights)
 
 
 def save_network(path: Path, network: Network, info: TrainingInfo) -> None:
@@ -59,7 +61,7 @@ def save_network(path: Path, network: Network, info: TrainingInfo) -> None:
     }
     metadata = {KEY: json.dumps(document)}
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    write_atomic_with(path, lambda temporary: save_file(tensors, temporary, metadata))
+    write_atomic(path, save(tensors, metadata))
 
 
 def read_info(path: Path) -> TrainingInfo:

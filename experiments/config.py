@@ -16,7 +16,14 @@ from experiments.files import write_atomic
 from experiments.recipes import Recipe
 from search_spaces.errors import InputError
 
-__all__ = ["DataConfig", "RunConfig", "SearchConfig", "read_config", "write_config"]
+__all__ = [
+    "DataConfig",
+    "RunConfig",
+    "SearchConfig",
+    "TrainingConfig",
+    "read_config",
+    "write_config",
+]
 
 FORMAT = "compound-nas/run"
 VERSION = 1
@@ -57,13 +64,28 @@ class SearchConfig(_Frozen):
     epochs: int
 
 
+class TrainingConfig(_Frozen):
+    """Says which network `nas train` trains (its spec as JSON), and which weights it starts from.
+
+    `digest` is that of the weights' file, which is needed only until the first state is kept.
+    """
+
+    spec: str
+    weights: str | None = None
+    digest: str = ""
+
+
 class RunConfig(_Frozen):
-    """Holds everything that a run was asked; `search` is None where nothing was searched."""
+    """Holds everything that a run was asked.
+
+    `search` is None where nothing was searched, `training` where no single network was trained.
+    """
 
     seed: int
     data: DataConfig
     recipe: Recipe
     search: SearchConfig | None = None
+    training: TrainingConfig | None = None
 
     def mismatch(self, other: RunConfig) -> str | None:
         """Returns the first thing in which `other` cannot share a folder with this run.

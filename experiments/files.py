@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, RunError
 
 __all__ = [
     "append_line",
+    "check_room",
     "read_lines",
     "remove_temporaries",
     "write_atomic",
@@ -22,14 +25,23 @@ __all__ = [
 ]
 
 TEMPORARY = ".tmp-"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
 def writing_errors(path: Path) -> Iterator[None]:
-    """Turns a failure to write below `path` into one line that says where and why."""
+    """Turns a failure to write below `path` into one line that says where and why.
+
+    Raises `RunError` for a disk that is full, `InputError` for anything else.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in FULL:
+            raise RunError(
+                f"cannot write {path}: {error.strerror}; what had finished is kept, and the same "
+                "command goes on once there is room"
+            ) from None
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
@@ -50,6 +62,17 @@ def write_atomic_with(path: Path, write: Callable[[Path], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def check_room(folder: Path, needed: int, *, what: str) -> None:
+    """Raises `InputError` where fewer than `needed` bytes are free below `folder`."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free / 2**20:,.0f} MiB are free and {what} may take "
+            f"{needed / 2**20:,.0f} MiB; free some, or choose another folder with --out"
+        )
 
 
 def remove_temporaries(folder: Path) -> None:

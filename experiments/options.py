@@ -36,6 +36,22 @@ Preview = Annotated[
     Path | None,
     typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help="processes that decode images too many for memory"),
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="start from these trained weights (safetensors)")
+]
+Resume = Annotated[
+    Path | None, typer.Option("--resume", metavar="RUN", help="go on with the training in a folder")
+]
+MaybeArch = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ARCH", help="catalog name, timm:NAME, spec file, run folder or checkpoint"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]
 Space = Annotated[str, typer.Option("--space", help="mbconv, fused or mixed")]

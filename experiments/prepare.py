@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.config import DataConfig, RunConfig, SearchConfig
+from experiments.config import DataConfig, RunConfig, SearchConfig, TrainingConfig
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
 from experiments.progress import Reporter
@@ -33,6 +33,7 @@ class DataRequest:
     device: str = "auto"
     recipe: str = "fast"
     overrides: dict[str, Any] = field(default_factory=dict)
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,12 @@ def load_requested(request: DataRequest) -> ImageData:
 
 @contextmanager
 def start(
-    request: DataRequest, folder: RunFolder, reporter: Reporter, search: SearchRequest | None = None
+    request: DataRequest,
+    folder: RunFolder,
+    reporter: Reporter,
+    search: SearchRequest | None = None,
+    *,
+    training: TrainingConfig | None = None,
 ) -> Iterator[Session]:
     """Checks everything that was asked, then opens the folder and keeps others out of it.
 
@@ -99,6 +105,10 @@ def start(
     """
     device = pick_device(request.device)
     recipe = load_recipe(request.recipe, request.overrides)
+    if recipe.from_weights and (training is None or training.weights is None):
+        raise InputError(
+            f"recipe {request.recipe} starts from trained weights: use it in nas train"
+        )
     data = load_requested(request)
     if len(data.train) < recipe.batch_size:
         raise InputError(
@@ -110,11 +120,12 @@ def start(
         data=data_config(data, limit=request.limit, seed=request.seed),
         recipe=recipe,
         search=_search_config(search, data) if search else None,
+        training=training,
     )
     folder.check(config)
     _say_crowded(device, reporter)
     with folder.lock():
-        yield Session(folder, folder.open(config), data, device, reporter)
+        yield Session(folder, folder.open(config), data, device, reporter, request.workers)
 
 
 def _say_crowded(device: Device, reporter: Reporter) -> None:
@@ -126,14 +137,16 @@ def _say_crowded(device: Device, reporter: Reporter) -> None:
 
 
 @contextmanager
-def reopen(folder: RunFolder, reporter: Reporter, *, device: str = "auto") -> Iterator[Session]:
+def reopen(
+    folder: RunFolder, reporter: Reporter, *, device: str = "auto", workers: int | None = None
+) -> Iterator[Session]:
     """Opens a run folder with the data and recipe that it was made with."""
     config = folder.read()
     picked = pick_device(device)
     data = _same_data(folder, config.data)
     _say_crowded(picked, reporter)
     with folder.lock():
-        yield Session(folder, config, data, picked, reporter)
+        yield Session(folder, config, data, picked, reporter, workers)
 
 
 def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:

@@ -221,12 +221,23 @@ def print_cost(document: Mapping[str, Any]) -> None:
 def print_listing(document: Mapping[str, Any]) -> None:
     """Prints a list of networks, spaces, samplers or recipes."""
     ((title, entries),) = document.items()
+    if title == "recipes":
+        _print_recipes(entries)
+        return
     columns = {
         name.replace("_", " "): "left" if isinstance(value, str) else "right"
         for name, value in entries[0].items()
     }
     rows = [[_cell(name, value) for name, value in entry.items()] for entry in entries]
     print_table(title, columns, rows)
+
+
+def _print_recipes(entries: list[Mapping[str, Any]]) -> None:
+    """Prints recipes side by side, a key a row."""
+    columns = {"key": "left"}
+    columns.update({entry["name"]: "right" for entry in entries})
+    keys = [key for key in entries[0] if key != "name"]
+    print_table("recipes", columns, [[k, *(_cell(k, e[k]) for e in entries)] for k in keys])
 
 
 def _cell(name: str, value: Any) -> str:

@@ -21,12 +21,13 @@ def data_request(
     recipe: str = "fast",
     overrides: list[str] | None = None,
     epochs: int | None = None,
+    workers: int | None = None,
 ) -> DataRequest:
     """Reads which data and which recipe; `epochs` is one more override."""
     values = parse_overrides(overrides or [])
     if epochs is not None:
         values["epochs"] = epochs
-    return DataRequest(source, limit, image_size, seed, device, recipe, values)
+    return DataRequest(source, limit, image_size, seed, device, recipe, values, workers)
 
 
 def search_request(

@@ -11,14 +11,18 @@ from typing import Any
 
 from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
-from experiments.config import DataConfig, RunConfig
+from experiments.config import DataConfig, RunConfig, TrainingConfig
 from experiments.data import ImageData, findable
 from experiments.device import Device
+from experiments.feeds import open_feed
+from experiments.files import check_room
+from experiments.metrics import add_metrics
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog, RunFolder
-from experiments.tensors import Normalize, part_tensors
-from experiments.train import EpochRecord, Trained, accuracy, train
+from experiments.tensors import Normalize
+from experiments.train import Engine, EpochRecord, Trained, accuracy, train
+from experiments.training.optimizers import state_tensors
 from nas.evaluation import Evaluation
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
@@ -44,6 +48,12 @@ def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
     )
 
 
+def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
+    """Estimates what a training's files take at most: its state, thrice, while one is replaced."""
+    tensors = 2 + state_tensors(recipe) + (recipe.ema > 0)  # weights, the best, and what goes along
+    return 3 * 4 * int(cost(spec).params) * tensors
+
+
 @dataclass(frozen=True)
 class Session:
     """Trains networks of one run, never the same one twice."""
@@ -53,6 +63,7 @@ class Session:
     data: ImageData
     device: Device
     reporter: Reporter
+    workers: int | None = None
 
     @cached_property
     def log(self) -> EvaluationLog:
@@ -70,10 +81,16 @@ class Session:
         """
         return float(cost(spec).activations) * len(self.data.train) * epochs
 
-    def key(self, spec: ArchSpec, recipe: Recipe, seed: int) -> str:
-        """Names a training: network, recipe, data with its split, and seed."""
+    def key(self, spec: ArchSpec, recipe: Recipe, seed: int, weights: str = "") -> str:
+        """Names a training: network, recipe, data with its split, seed, weights to start from."""
         data = f"{self.data.fingerprint}:{self.data.split_digest}"
-        return f"{fingerprint(spec)}:{recipe.digest}:{data}:{seed}"
+        start = f":{weights}" if weights else ""
+        return f"{fingerprint(spec)}:{recipe.digest}:{data}:{seed}{start}"
+
+    @property
+    def engine(self) -> Engine:
+        """Says how this session's trainings run."""
+        return Engine(workers=self.workers, on_note=self.reporter.note)
 
     def is_known(self, spec: ArchSpec, *, seed: int, epochs: int) -> bool:
         """Tells whether `evaluate` would look this training up."""
@@ -88,7 +105,7 @@ class Session:
             return known
         self.reporter.running(f"{spec.name}, {format_count(cost(spec).macs)} MACs")
         start = time.perf_counter()
-        trained = train(spec, self.data, recipe, seed=seed, device=self.device)
+        trained = train(spec, self.data, recipe, seed=seed, device=self.device, engine=self.engine)
         counted = cost(replace(spec, num_classes=self.data.num_classes))
         evaluation = Evaluation(
             accuracy=trained.accuracy,
@@ -101,7 +118,7 @@ class Session:
         self.log.add(key, evaluation)
         return evaluation
 
-    def info(self, spec: ArchSpec, recipe: Recipe, seed: int) -> TrainingInfo:
+    def info(self, spec: ArchSpec, recipe: Recipe, seed: int, weights: str = "") -> TrainingInfo:
         """Describes a training for its checkpoint, before it has results."""
         data = {
             "source": findable(self.data.name),
@@ -117,8 +134,9 @@ class Session:
             mean=self.data.mean,
             std=self.data.std,
             data=data,
-            recipe=recipe.model_dump(),
+            recipe=recipe.values,
             seed=seed,
+            weights=weights,
         )
 
     def _finished(self, path: Path, wanted: TrainingInfo, *, replaces: bool) -> bool:
@@ -130,21 +148,31 @@ class Session:
         return same
 
     def train_final(
-        self, spec: ArchSpec, path: Path, *, recipe: Recipe, seed: int, replaces: bool = False
+        self,
+        spec: ArchSpec,
+        path: Path,
+        *,
+        recipe: Recipe,
+        seed: int,
+        replaces: bool = False,
+        start: TrainingConfig | None = None,
     ) -> TrainingInfo:
         """Trains a network to the end, reads the test part once, and saves the checkpoint.
 
-        A training that was finished before is read back; one that was interrupted goes on from
-        its last whole epoch. Another training's checkpoint at `path` is replaced once this one is
-        done, where `replaces` allows it; otherwise it raises `InputError`.
+        A training that was finished before is read back; one that was interrupted goes on where
+        its state was kept last. Another training's checkpoint at `path` is replaced once this one
+        is done, where `replaces` allows it; otherwise it raises `InputError`, as it does where the
+        disk has no room. `start` names weights to start from.
         """
         self.reporter.running(f"{path.stem}: epoch 1/{recipe.epochs}")
-        key = hashlib.sha256(self.key(spec, recipe, seed).encode()).hexdigest()[:16]
+        weights = start.digest if start else ""
+        wanted = self.info(spec, recipe, seed, weights)
+        key = hashlib.sha256(self.key(spec, recipe, seed, weights).encode()).hexdigest()[:16]
         resume = path.parent / f".{path.stem}.{key}.resume"
-        if self._finished(path, self.info(spec, recipe, seed), replaces=replaces):
-            resume.unlink(missing_ok=True)  # killed between saving the one and removing the other
+        if self._finished(path, wanted, replaces=replaces):
             self.reporter.skip(self.work(spec, recipe.epochs))
-            return read_info(path)
+            return self._kept(path, read_info(path), resume)
+        check_room(path.parent, _file_bytes(spec, recipe), what=f"training {spec.name}")
         trained = train(
             spec,
             self.data,
@@ -153,11 +181,18 @@ class Session:
             device=self.device,
             resume=resume,
             on_epoch=lambda record: self._report_epoch(record, spec, path.stem, recipe),
+            weights=Path(start.weights) if start and start.weights else None,
+            engine=self.engine,
         )
         left = recipe.epochs - len(trained.history)
         self.reporter.skip(self.work(spec, max(0, left)))
-        info = replace(self.info(spec, recipe, seed), metrics=self._metrics(trained))
+        info = replace(wanted, metrics=self._metrics(trained))
         save_network(path, trained.network, info)
+        return self._kept(path, info, resume)
+
+    def _kept(self, path: Path, info: TrainingInfo, resume: Path) -> TrainingInfo:
+        """Ends a training whose checkpoint is safe, also where it was killed while ending it."""
+        add_metrics(self.folder, path.stem, info)
         resume.unlink(missing_ok=True)
         return info
 
@@ -170,10 +205,20 @@ class Session:
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""
         spec = trained.network.spec
-        test = part_tensors(self.data, self.data.test, spec.resolution, self.device)
+        test = open_feed(
+            self.data,
+            self.data.test,
+            resolution=spec.resolution,
+            device=self.device,
+            workers=self.workers,
+        )
         normalize = Normalize(self.data.mean, self.data.std).to(self.device.torch)
         test_accuracy = accuracy(
-            trained.network.to(self.device.torch), test, normalize, self.device
+            trained.network.to(self.device.torch),
+            test,
+            normalize,
+            self.device,
+            resolution=spec.resolution,
         )
         trained.network.cpu()
         counted = cost(spec)

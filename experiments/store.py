@@ -61,6 +61,7 @@ class RunFolder:
         self.config_path = path / "run.toml"
         self.best_path = path / "best.json"
         self.front_path = path / "front.json"
+        self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"
         self.constants_path = path / "scaling" / "constants.json"
@@ -93,8 +94,12 @@ class RunFolder:
     def open(self, config: RunConfig) -> RunConfig:
         """Writes run.toml, or goes on with a folder that was made for the same data and space."""
         self.check(config)
-        if config.search is None and self.config_path.exists():
-            config = config.model_copy(update={"search": self.read().search})
+        if self.config_path.exists():
+            former = self.read()
+            kept = {"search": former.search, "training": former.training}
+            config = config.model_copy(
+                update={k: v for k, v in kept.items() if getattr(config, k) is None}
+            )
         write_config(self.config_path, config)
         return config
 

@@ -1,20 +1,18 @@
-"""Images as tensors: resized once to a resolution, normalised and augmented by batch."""
+"""Images as tensors: resized once to a resolution, normalised by batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import kornia.augmentation as kornia_augmentation
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from experiments.data import ImageData
 from experiments.device import Device
-from experiments.recipes import Recipe
 
-__all__ = ["Augment", "Normalize", "PartTensors", "batches", "part_tensors"]
+__all__ = ["Normalize", "PartTensors", "batches", "part_tensors", "resized"]
 
 RESIZE_CHUNK = 4096
 Triple = tuple[float, float, float]
@@ -36,14 +34,18 @@ def part_tensors(
 ) -> PartTensors:
     """Returns the images at `indices`, resized (bicubic, antialiased) to `resolution` pixels."""
     chunks = [
-        _resized(torch.from_numpy(data.images[indices[i : i + RESIZE_CHUNK]]), resolution)
+        resized(
+            torch.from_numpy(data.images[indices[i : i + RESIZE_CHUNK]]).to(device.torch),
+            resolution,
+        )
         for i in range(0, len(indices), RESIZE_CHUNK)
     ]
     labels = torch.from_numpy(data.labels[indices])
-    return PartTensors(torch.cat(chunks).to(device.torch), labels.to(device.torch))
+    return PartTensors(torch.cat(chunks), labels.to(device.torch))
 
 
-def _resized(images: Tensor, resolution: int) -> Tensor:
+def resized(images: Tensor, resolution: int) -> Tensor:
+    """Returns uint8 images (N, S, S, 3) as (N, 3, R, R): each by itself, whatever the batch."""
     planes = images.permute(0, 3, 1, 2)
     if images.shape[1] == resolution:
         return planes.contiguous()
@@ -70,34 +72,14 @@ class Normalize(nn.Module):
         return out.contiguous(memory_format=torch.channels_last)
 
 
-class Augment(nn.Module):
-    """Shifts and flips normalised images (N, 3, H, W) at random, as the recipe says."""
-
-    def __init__(self, recipe: Recipe, resolution: int, *, mirror: bool) -> None:
-        super().__init__()
-        steps: list[nn.Module] = []
-        shift = round(recipe.shift * resolution)
-        if shift:
-            size = (resolution, resolution)
-            steps.append(kornia_augmentation.RandomCrop(size, padding=shift))
-        if recipe.flip == "always" or (recipe.flip == "auto" and mirror):
-            steps.append(kornia_augmentation.RandomHorizontalFlip())
-        self.steps = nn.Sequential(*steps)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Returns images of the same shape, channels_last."""
-        out: Tensor = self.steps(images)
-        return out.contiguous(memory_format=torch.channels_last)
-
-
 def batches(
     part: PartTensors, size: int, order: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields batches of images and labels, in `order` (N,) if given, else as they lie.
+    """Yields batches of images and labels, those of `order` (M,) if given, else all as they lie.
 
     With an order, a last batch smaller than `size` is left out, as training needs.
     """
-    count = len(part)
+    count = len(part) if order is None else len(order)
     stop = count - count % size if order is not None else count
     for start in range(0, stop, size):
         if order is None:

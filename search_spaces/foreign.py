@@ -14,7 +14,7 @@ from search_spaces.layers import ConvLayer, block_layers
 from search_spaces.network import Network
 from search_spaces.spec import ArchSpec, BlockSpec
 
-__all__ = ["foreign_state", "load_foreign"]
+__all__ = ["foreign_state", "load_foreign", "renamed"]
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 COUNTER = "num_batches_tracked"  # which weights from before PyTorch 0.4.1 lack
@@ -98,6 +98,16 @@ def _renamed(spec: ArchSpec, dialect: Dialect, groups: Sequence[tuple[int, int]]
     yield from _linear("classifier", dialect.classifier)
 
 
+def renamed(
+    spec: ArchSpec, dialect: Dialect, like: Mapping[str, Tensor] | None = None
+) -> dict[str, str]:
+    """Returns the name in `dialect` of every tensor of a spec's network, by its name here.
+
+    Blocks are grouped as the names of `like`, the other library's `state_dict`, say; else by stage.
+    """
+    return dict(_renamed(spec, dialect, _grouped(like or {})))
+
+
 def _without_counters(names: Mapping[str, str]) -> set[str]:
     return {theirs for theirs in names.values() if not theirs.endswith(COUNTER)}
 
@@ -105,9 +115,8 @@ def _without_counters(names: Mapping[str, str]) -> set[str]:
 def _found(spec: ArchSpec, state: Mapping[str, Tensor]) -> dict[str, str]:
     """Returns the names of the dialect that `state` is written in."""
     best: tuple[int, str] | None = None
-    groups = _grouped(state)
     for dialect in DIALECTS.values():
-        names = dict(_renamed(spec, dialect, groups))
+        names = renamed(spec, dialect, state)
         wanted = _without_counters(names)
         if len(set(names.values())) < len(names):
             continue  # a dialect without words for what this network has

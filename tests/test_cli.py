@@ -55,7 +55,12 @@ def test_cost_for_people(call: Caller) -> None:
             {"size", "fewest_macs", "most_macs"},
         ),
         ("--samplers", "samplers", {"tpe", "gp", "nsga2", "random"}, {"about"}),
-        ("--recipes", "recipes", {"fast"}, {"lr", "epochs", "batch_size"}),
+        (
+            "--recipes",
+            "recipes",
+            {"efficientnet", "efficientnet_v2", "fast", "finetune", "mnasnet", "mobilenet_v2"},
+            {"lr", "epochs", "batch_size"},
+        ),
     ],
 )
 def test_list(call: Caller, option: str | None, kind: str, names: set[str], keys: set[str]) -> None:

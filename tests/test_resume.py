@@ -208,3 +208,36 @@ def test_a_training_killed_in_every_epoch_ends_with_the_same_weights(tmp_path: P
     finish(tmp_path / "run", *words)
     one, two = (load_file(tmp_path / n / "mobilenetv2.safetensors") for n in ("run", "whole"))
     assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["fast", "efficientnet_v2"])
+def test_a_training_killed_between_steps_ends_with_the_same_weights(
+    tmp_path: Path, recipe: str
+) -> None:
+    """Kills by SIGKILL, wherever the process is, one that keeps its state after every step."""
+    words = [
+        *("train", "mobilenetv2", "--data", "digits", "--limit", 400, "--resolution", 16),
+        *("--max-stride", 8, "--epochs", 3, "--recipe", recipe, "--set", "batch_size=48"),
+    ]
+    finish(tmp_path / "whole", *words)
+    keeping = "import functools, experiments.session as s; "
+    keeping += "s.Engine = functools.partial(s.Engine, checkpoint_seconds=0.0); "
+    command = [INTERRUPTIBLE[0], "-c", keeping + INTERRUPTIBLE[2], *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    draw, states = random.Random(1), set[bytes]()
+    for _ in range(6):
+        with subprocess.Popen(
+            [*command, "--out", str(tmp_path / "run")], env=environment, stderr=subprocess.DEVNULL
+        ) as process:
+            while process.poll() is None and not (
+                found := {p.read_bytes() for p in (tmp_path / "run").glob(".*.resume")} - states
+            ):
+                time.sleep(0.01)
+            states |= found
+            time.sleep(draw.uniform(0, 0.2))
+            process.kill()
+    assert len(states) == 6
+    finish(tmp_path / "run", *words)
+    one, two = (load_file(tmp_path / n / "mobilenetv2.safetensors") for n in ("run", "whole"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())

@@ -1,15 +1,19 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from experiments.files import (
     append_line,
+    check_room,
     read_lines,
     remove_temporaries,
     write_atomic,
     write_atomic_with,
 )
 from search_spaces.errors import InputError
+from tests.conftest import ROOT
 
 
 def names(folder: Path) -> list[str]:
@@ -104,3 +108,45 @@ def test_a_last_line_that_only_lacks_its_end_is_kept(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     append_line(path, {"n": 1})
     assert [entry["n"] for entry in read_lines(path)] == [0, 1]
+
+
+def test_a_full_disk_is_told_from_a_bad_path(tmp_path: Path) -> None:
+    """Writes more than this process may, which the system answers as it does a full disk."""
+    program = f"""
+import resource, signal, sys
+from pathlib import Path
+import torch
+from experiments.checkpoint import TrainingInfo, save_network
+from experiments.training.state import save_state
+from search_spaces.catalog import catalog_spec
+from search_spaces.errors import RunError
+from search_spaces.network import build
+folder = Path({str(tmp_path)!r})
+spec = catalog_spec("mobilenetv2@0.5")
+info = TrainingInfo(spec, (), (0, 0, 0), (1, 1, 1), {{}}, {{}}, 0)
+(folder / "net.safetensors").write_text("finished before")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for write in (
+    lambda: save_state(folder / "state", {{"weights": torch.zeros(1_000_000)}}),
+    lambda: save_network(folder / "net.safetensors", build(spec), info),
+):
+    try:
+        write()
+    except RunError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    state, network = done.stdout.splitlines()
+    assert state.startswith(f"cannot write {tmp_path / 'state'}: File too large; what had finished")
+    assert network.startswith(f"cannot write {tmp_path / 'net.safetensors'}: File too large; what")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+    assert (tmp_path / "net.safetensors").read_text() == "finished before"
+
+
+def test_room_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
+    check_room(tmp_path / "not" / "there" / "yet", 1, what="a training")
+    with pytest.raises(InputError, match=r"MiB are free and a training may take .* MiB; free some"):
+        check_room(tmp_path, 2**60, what="a training")

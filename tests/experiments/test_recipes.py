@@ -13,6 +13,36 @@ def test_every_shipped_recipe_loads() -> None:
         assert isinstance(load_recipe(name), Recipe)
 
 
+def test_the_default_recipe_keeps_the_name_that_stored_trainings_have() -> None:
+    assert load_recipe("fast").digest == "2b7221524547"
+    assert load_recipe("fast", {"epochs": 3}).digest == "01361c570c4a"
+
+
+def test_a_key_at_its_default_is_left_out_of_the_digest() -> None:
+    plain = load_recipe("fast")
+    assert load_recipe("fast", {"mixup": 0.0, "schedule": "cosine"}).digest == plain.digest
+    for change in ({"mixup": 0.1}, {"schedule": "linear"}, {"stages": 2}, {"dropout": 0.0}):
+        assert load_recipe("fast", change).digest != plain.digest
+    assert Recipe(**load_recipe("efficientnet").values) == load_recipe("efficientnet")
+
+
+def test_the_published_recipes_say_what_their_papers_say() -> None:
+    found = load_recipe("efficientnet").model_dump()
+    for name, value in {
+        **{"optimizer": "rmsprop", "rms_decay": 0.9, "momentum": 0.9, "eps": 1e-3},
+        **{"bn_momentum": 0.01, "weight_decay": 1e-5, "lr": 0.016, "lr_batch": 256},
+        **{"schedule": "staircase", "lr_decay": 0.97, "lr_decay_epochs": 2.4, "warmup_epochs": 5},
+        **{"ema": 0.9999, "label_smoothing": 0.1, "auto_augment": "imagenet", "epochs": 350},
+        **{"dropout": "spec", "drop_path": "spec"},
+    }.items():
+        assert found[name] == value, name
+    mnasnet = load_recipe("mnasnet").model_dump()
+    differing = {name for name, value in mnasnet.items() if found[name] != value}
+    assert differing == {"auto_augment"}
+    assert load_recipe("mobilenet_v2").lr_decay == 0.98
+    assert load_recipe("finetune").from_weights
+
+
 def test_overrides_replace_single_values() -> None:
     plain, changed = load_recipe("fast"), load_recipe("fast", {"lr": 0.05, "optimizer": "adamw"})
     differing = {k for k, v in plain.model_dump().items() if getattr(changed, k) != v}
@@ -41,6 +71,14 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ({"momentum": 1}, "recipe fast: momentum:"),
         ({"batch_size": "many"}, "recipe fast: batch_size:"),
         ({"shift": 0.6}, "recipe fast: shift:"),
+        ({"auto_augmen": "imagenet"}, "there is no 'auto_augmen'; did you mean 'auto_augment'?"),
+        ({"auto_augment": "imagenets"}, "recipe fast: auto_augment: Input should be 'none'"),
+        ({"auto_augment": "svhn", "rand_augment": 2}, "recipe fast: auto_augment and rand_augment"),
+        ({"dropout": "specs"}, "recipe fast: dropout:"),
+        ({"dropout": 1.0}, "recipe fast: dropout is 1.0; it must be at least 0 and below 1"),
+        ({"start_magnitude": 31}, "start_magnitude is 31.0; it must be at least 0 and below 30"),
+        ({"accumulate": 33}, "accumulate is 33; it must leave at least 2 of the 64 images"),
+        ({"magnitude": 30}, "recipe fast: magnitude:"),
     ],
 )
 def test_a_bad_value_is_named(overrides: dict[str, object], message: str) -> None:

@@ -9,12 +9,12 @@ import torch
 import experiments.session as module
 from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
+from experiments.feeds import open_feed
 from experiments.prepare import DataRequest, SearchRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session
 from experiments.store import RunFolder
-from experiments.tensors import part_tensors
 from experiments.train import Trained, train
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -41,15 +41,15 @@ class Trainings:
 
             return train(*args, **{**kwargs, "on_epoch": on_epoch})
 
-        tensors = part_tensors
+        opened = open_feed
 
-        def noted(data: ImageData, indices: np.ndarray, *rest: Any) -> Any:
+        def noted(data: ImageData, indices: np.ndarray, **rest: Any) -> Any:
             self.parts.append(indices)
-            return tensors(data, indices, *rest)
+            return opened(data, indices, **rest)
 
         monkeypatch.setattr(module, "train", counted)
-        monkeypatch.setattr(module, "part_tensors", noted)
-        monkeypatch.setattr("experiments.train.part_tensors", noted)
+        monkeypatch.setattr(module, "open_feed", noted)
+        monkeypatch.setattr("experiments.training.loop.open_feed", noted)
 
     def times(self, part: np.ndarray) -> int:
         return sum(np.array_equal(seen, part) for seen in self.parts)

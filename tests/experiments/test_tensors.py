@@ -7,8 +7,7 @@ from PIL import Image
 
 from experiments.data import ImageData
 from experiments.device import Device
-from experiments.recipes import load_recipe
-from experiments.tensors import Augment, Normalize, PartTensors, batches, part_tensors
+from experiments.tensors import Normalize, PartTensors, batches, part_tensors
 
 
 def test_images_of_the_right_size_are_taken_as_they_are(digits: ImageData, cpu: Device) -> None:
@@ -76,41 +75,6 @@ def test_batches_without_an_order_hold_everything_once() -> None:
     found = list(batches(part(5), 2))
     assert [labels.tolist() for _, labels in found] == [[0, 1], [2, 3], [4]]
     assert [len(images) for images, _ in found] == [2, 2, 1]
-
-
-def test_augmentation_shifts_within_bounds_and_flips_only_what_may_be() -> None:
-    recipe = load_recipe("fast", {"shift": 0.25, "flip": "auto"})
-    torch.manual_seed(0)
-    images = torch.zeros(64, 3, 8, 8)
-    images[:, :, 3, 4] = 1.0
-    out = Augment(recipe, 8, mirror=False)(images)
-    assert out.shape == images.shape
-    rows, columns = (out[:, 0].nonzero()[:, i] for i in (1, 2))
-    assert len(rows) == 64, "two pixels of shift never push the middle out"
-    assert set(rows.tolist()) == {1, 2, 3, 4, 5}
-    assert set(columns.tolist()) == {2, 3, 4, 5, 6}
-
-
-@pytest.mark.parametrize(
-    ("flip", "mirror", "flips"),
-    [("auto", True, True), ("auto", False, False), ("always", False, True), ("never", True, False)],
-)
-def test_flips(flip: str, mirror: bool, flips: bool) -> None:
-    recipe = load_recipe("fast", {"shift": 0.0, "flip": flip})
-    torch.manual_seed(0)
-    images = torch.arange(8.0).expand(32, 3, 8, 8)
-    out = Augment(recipe, 8, mirror=mirror)(images)
-    turned = {bool((image == image.flip(2)[..., :]).all()) for image in out}
-    mirrored = [bool(torch.equal(image, images[0].flip(2))) for image in out]
-    assert turned == {False}
-    assert any(mirrored) == flips
-    assert not all(mirrored)
-
-
-def test_no_augmentation_changes_nothing() -> None:
-    recipe = load_recipe("fast", {"shift": 0.0, "flip": "never"})
-    images = torch.rand(4, 3, 8, 8)
-    assert torch.equal(Augment(recipe, 8, mirror=True)(images), images)
 
 
 def test_a_part_knows_its_own_images(digits: ImageData, cpu: Device) -> None:

@@ -10,9 +10,10 @@ import torch
 
 from experiments.data import ImageData, load_data
 from experiments.device import Device
+from experiments.feeds import open_feed
 from experiments.recipes import Recipe, load_recipe
-from experiments.tensors import Normalize, part_tensors
-from experiments.train import EpochRecord, Trained, accuracy, learning_rate, train
+from experiments.tensors import Normalize
+from experiments.train import EpochRecord, Trained, accuracy, train
 from search_spaces.errors import InputError, RunError
 from search_spaces.spec import ArchSpec
 
@@ -42,8 +43,9 @@ def test_training_learns(tiny: ArchSpec, cpu: Device) -> None:
     assert trained.accuracy > 0.6  # ten classes
     assert [r.accuracy is None for r in trained.history] == [True] * 4 + [False]
     assert not trained.network.training
-    part = part_tensors(data, data.validation, tiny.resolution, cpu)
-    again = accuracy(trained.network, part, Normalize(data.mean, data.std), cpu)
+    feed = open_feed(data, data.validation, resolution=tiny.resolution, device=cpu)
+    normalize = Normalize(data.mean, data.std)
+    again = accuracy(trained.network, feed, normalize, cpu, resolution=tiny.resolution)
     assert again == trained.accuracy
 
 
@@ -122,13 +124,13 @@ def test_the_best_weights_survive_an_interruption_after_them(
 ) -> None:
     def scripted() -> Callable[..., float]:
         scores = iter([0.2, 0.9, 0.3, 0.4])
-        return lambda *_: next(scores)
+        return lambda *_, **__: next(scores)
 
-    monkeypatch.setattr("experiments.train.accuracy", scripted())
+    monkeypatch.setattr("experiments.training.loop.accuracy", scripted())
     whole = train(tiny, digits, recipe, seed=3, device=cpu)
     assert (whole.accuracy, whole.best_epoch) == (0.9, 2)
     shorter = scripted()
-    monkeypatch.setattr("experiments.train.accuracy", shorter)
+    monkeypatch.setattr("experiments.training.loop.accuracy", shorter)
     resume = tmp_path / "state.resume"
     with pytest.raises(Stopped):
         train(tiny, digits, recipe, seed=3, device=cpu, resume=resume, on_epoch=stopping_after(3))
@@ -141,7 +143,7 @@ def test_training_stops_when_validation_no_longer_rises(
     tiny: ArchSpec, digits: ImageData, cpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.1, 0.3, 0.3, 0.2, 0.9, 0.9])
-    monkeypatch.setattr("experiments.train.accuracy", lambda *_: next(scores))
+    monkeypatch.setattr("experiments.training.loop.accuracy", lambda *_, **__: next(scores))
     recipe = load_recipe("fast", {"epochs": 6, "patience": 2})
     trained = train(tiny, digits, recipe, seed=0, device=cpu)
     assert [r.accuracy for r in trained.history] == [0.1, 0.3, 0.3, 0.2]
@@ -178,33 +180,8 @@ def test_a_loss_that_is_not_finite_is_named_with_its_epoch_and_rate(
     def broken(*_: Any, **__: Any) -> Any:
         return lambda logits, labels: logits.sum() * math.nan
 
-    monkeypatch.setattr("experiments.train.nn.CrossEntropyLoss", broken)
-    with pytest.raises(RunError, match=r"the loss is nan in epoch 1, learning rate 0\.\d+"):
+    monkeypatch.setattr("experiments.training.step.nn.CrossEntropyLoss", broken)
+    with pytest.raises(
+        RunError, match=r"the loss is nan in epoch 1, step 1 of 4, learning rate 0\.0"
+    ):
         train(tiny, digits, quick, seed=0, device=cpu)
-
-
-def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine() -> None:
-    recipe = load_recipe("fast", {"lr": 1.0, "warmup": 0.2})
-    rates = [learning_rate(step, 100, recipe) for step in range(100)]
-    assert rates[:3] == pytest.approx([1 / 21, 2 / 21, 3 / 21])
-    assert rates[20] == max(rates) == 1.0
-    assert rates[60] == pytest.approx(0.5)
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert 0 < rates[99] < 0.001
-    flat = load_recipe("fast", {"lr": 1.0, "warmup": 0.0})
-    assert learning_rate(0, 10, flat) == 1.0
-    rising = load_recipe("fast", {"lr": 1.0, "warmup": 1.0})
-    assert [learning_rate(s, 3, rising) for s in range(3)] == pytest.approx([0.25, 0.5, 0.75])
-
-
-def test_biases_and_batchnorm_do_not_decay(tiny: ArchSpec) -> None:
-    from experiments.train import _optimizer
-    from search_spaces.network import build
-
-    network = build(tiny)
-    optimizer = _optimizer(network, load_recipe("fast"))
-    decayed, others = optimizer.param_groups
-    assert decayed["weight_decay"] > others["weight_decay"] == 0
-    assert all(p.ndim > 1 for p in decayed["params"])
-    assert all(p.ndim == 1 for p in others["params"])
-    assert len(decayed["params"]) + len(others["params"]) == len(list(network.parameters()))

@@ -1,0 +1,1 @@
+"""The parts of a training: schedule, optimizers, augmentation, averaging, one step, its state."""
