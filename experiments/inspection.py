@@ -68,11 +68,11 @@ def report(out: o.RunArg, json: o.Json = False) -> None:
 
 
 def bench(
-    what: str = typer.Argument("all", help="cost, tables, step, startup or all"),
+    what: str = typer.Argument("all", help="which bench (an unknown name lists them), or all"),
     json: o.Json = False,
 ) -> None:
     """Measures this machine: the cost model against fvcore, training steps, start-up."""
-    from experiments.benches import bench_document
+    from experiments.bench import bench_document
     from experiments.render import print_bench, print_json
 
     document = bench_document(what)
