@@ -14,14 +14,15 @@ __all__ = ["COMMANDS"]
 def cost(
     arch: o.ArchArg,
     resolution: o.Resolution = None,
-    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for the memory estimate"),
+    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for memory"),
     max_stride: o.MaxStride = None,
     json: o.Json = False,
 ) -> None:
-    """Counts a network's MACs, parameters, activations and training memory, by stage."""
+    """Counts a network's MACs, parameters, activations and memory, by stage."""
     from experiments.arch import adapted, resolve_arch
     from experiments.listing import cost_document
-    from experiments.render import print_cost, print_json
+    from experiments.render import print_json
+    from experiments.render_cost import print_cost
 
     spec = adapted(resolve_arch(arch).spec, resolution=resolution, max_stride=max_stride)
     document = cost_document(spec, batch=batch)

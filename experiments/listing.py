@@ -30,6 +30,7 @@ def cost_document(spec: ArchSpec, *, batch: int = 1) -> dict[str, Any]:
         "macs": counted.macs,
         "activations": counted.activations,
         "train_memory_bytes": counted.train_memory_bytes,
+        "inference_memory_bytes": counted.inference_memory_bytes,
         "stages": [asdict(stage) for stage in counted.stages],
     }
 

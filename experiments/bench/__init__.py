@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.bench.cost import bench_cost
+from experiments.bench.memory import bench_memory
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
 from experiments.bench.tables import bench_tables
@@ -16,6 +17,7 @@ __all__ = ["BENCHES", "bench_document"]
 BENCHES: dict[str, Callable[[], Rows]] = {
     "cost": bench_cost,
     "tables": bench_tables,
+    "memory": bench_memory,
     "step": bench_step,
     "startup": bench_startup,
 }
