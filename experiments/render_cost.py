@@ -30,6 +30,20 @@ def print_cost(document: Mapping[str, Any]) -> None:
             "MACs are multiply-adds, counted once; papers call them FLOPs.",
         ]
     )
+    if "fvcore" in document:
+        _print_fvcore(document["fvcore"])
+
+
+def _print_fvcore(counted: Mapping[str, Any]) -> None:
+    verdict = "the same" if counted["equal"] else "NOT the same"
+    lines = [f"fvcore on the built network: {counted['macs']:,} MACs, {verdict}"]
+    for label, by_operator in (
+        ("counted besides", counted["other_counted"]),
+        ("could not count (times)", counted["uncounted"]),
+    ):
+        named = ", ".join(f"{name} {count:,}" for name, count in by_operator.items())
+        lines.append(f"  {label}: {named or 'nothing'}")
+    print_lines(lines)
 
 
 def _cost_cells(counted: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from search_spaces.network import build
+from experiments.counting import count_with_fvcore, network_of_zeros
 from search_spaces.spec import ArchSpec
 
 # Shared machines are slow at times, and a run that passed must pass again.
@@ -48,17 +48,9 @@ def references() -> Iterator[SimpleNamespace]:
 @pytest.fixture(scope="session")
 def reference_macs() -> Callable[[ArchSpec], int]:
     """Counts convolutions and linear layers of the built network with fvcore."""
-    with warnings.catch_warnings():  # fvcore calls torch.jit.script while it is imported
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from fvcore.nn import FlopCountAnalysis
 
     def count(spec: ArchSpec) -> int:
         image = torch.zeros(1, spec.in_ch, spec.resolution, spec.resolution)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # and torch.jit.trace in use
-            analysis = FlopCountAnalysis(build(spec).eval(), image)
-            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-            by_operator = analysis.by_operator()
-        return int(by_operator["conv"] + by_operator["linear"])
+        return count_with_fvcore(network_of_zeros(spec), image).macs
 
     return count
