@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from search_spaces.catalog import catalog_spec
 from search_spaces.errors import InputError
@@ -25,7 +25,9 @@ __all__ = [
     "Reference",
     "import_library",
     "make_reference",
+    "missing_for",
     "randomise",
+    "settle",
 ]
 
 
@@ -124,6 +126,7 @@ LARGE = (
 )
 LARGEST = (_timm("efficientnet_l2"),)
 
+NEED_TORCHVISION = ("timm", "ptflops")  # they import it
 # Operators that torchvision's Python needs declared where its compiled half is missing, as it is
 # beside a CPU build of torch.
 TORCHVISION_OPERATORS = ("nms", "qnms")
@@ -139,12 +142,17 @@ def _declare_operators() -> None:
     _declared.append(library)
 
 
+def missing_for(name: str) -> list[str]:
+    """Names the packages that importing a library needs and that are not installed."""
+    needed = ("torchvision", name) if name in NEED_TORCHVISION else (name,)
+    return [package for package in needed if importlib.util.find_spec(package) is None]
+
+
 def import_library(name: str) -> Any:
-    """Imports torchvision, or what needs it; raises `InputError` where it is not installed."""
-    missing = [n for n in dict.fromkeys(("torchvision", name)) if not importlib.util.find_spec(n)]
-    if missing:
-        needed = " ".join(missing)
-        raise InputError(f"{' and '.join(missing)} not installed; `pip install {needed}`")
+    """Imports timm, torchvision or another counter; raises `InputError` where one is missing."""
+    if missing := missing_for(name):
+        named = " and ".join(missing) + (" is" if len(missing) == 1 else " are")
+        raise InputError(f"{named} not installed; `pip install {' '.join(missing)}` brings it")
     _declare_operators()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -187,3 +195,17 @@ def randomise(network: nn.Module) -> nn.Module:
             if module.bias is not None:
                 nn.init.normal_(module.bias, 0, 0.2)
     return network
+
+
+@torch.no_grad()
+def settle(network: nn.Module, images: Tensor) -> nn.Module:
+    """Sets BatchNorm's statistics to those of a batch (N, C, H, W), and eval mode.
+
+    With statistics drawn at random a deep network's signals die away from layer to layer, and its
+    logits hardly depend on the images or on most of the weights.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    network.train()(images)
+    return network.eval()

@@ -249,5 +249,8 @@ def print_bench(document: Mapping[str, Any]) -> None:
         columns = {
             name: "left" if isinstance(v, str) else "right" for name, v in entries[0].items()
         }
-        rows = [[_cell(name, value) for name, value in entry.items()] for entry in entries]
-        print_table(title, columns, rows)
+        print_table(title, columns, [[*map(_exact_cell, entry.values())] for entry in entries])
+
+
+def _exact_cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else _cell("", value)

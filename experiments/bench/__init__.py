@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from experiments.bench.catalog import bench_catalog
 from experiments.bench.cost import bench_cost
+from experiments.bench.fit import bench_fit
 from experiments.bench.memory import bench_memory
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
@@ -16,7 +18,9 @@ __all__ = ["BENCHES", "bench_document"]
 
 BENCHES: dict[str, Callable[[], Rows]] = {
     "cost": bench_cost,
+    "catalog": bench_catalog,
     "tables": bench_tables,
+    "fit": bench_fit,
     "memory": bench_memory,
     "step": bench_step,
     "startup": bench_startup,
