@@ -11,15 +11,27 @@ from torch import Tensor
 from experiments.bench import catalog as bench
 from experiments.bench import cost as cost_bench
 from experiments.references import SMALL, missing_for
-from search_spaces.catalog import CATALOG
+from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.cost import cost
 from search_spaces.foreign import load_foreign
 from search_spaces.network import Network
-from tests.conftest import Caller
+from tests.conftest import ROOT, Caller
 
 PAIR = next(pair for pair in SMALL if pair.theirs == "mobilenetv3_small_100")
 SAME = 1e-4
 needs_timm = pytest.mark.skipif(bool(missing_for("timm")), reason="needs timm and torchvision")
+
+
+def test_the_documented_table_is_counted() -> None:
+    page = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8").split("## Where")[0]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if " | " in line][1:]
+    assert set(CATALOG) <= {name for name, *_ in rows}
+    for name, side, params, there, macs, fvcore, *_ in rows:
+        counted = cost(catalog_spec(name))
+        assert (side, params, macs) == (
+            str(counted.resolution), f"{counted.params:,}", f"{counted.macs:,}",
+        )  # fmt: skip
+        assert (params, macs) == (there, fvcore)
 
 
 @needs_timm
