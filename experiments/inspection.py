@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from experiments import options as o
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, RunError
 
 __all__ = ["COMMANDS"]
 
@@ -15,18 +15,25 @@ __all__ = ["COMMANDS"]
 def cost(
     arch: o.ArchArg,
     resolution: o.Resolution = None,
-    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for the memory estimate"),
+    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for memory"),
     max_stride: o.MaxStride = None,
+    check: bool = typer.Option(False, "--check", help="build it and count it with fvcore too"),
     json: o.Json = False,
 ) -> None:
-    """Counts a network's MACs, parameters, activations and training memory, by stage."""
+    """Counts a network's MACs, parameters, activations and memory, by stage."""
     from experiments.arch import adapted, resolve_arch
-    from experiments.listing import cost_document
-    from experiments.render import print_cost, print_json
+    from experiments.listing import check_document, cost_document
+    from experiments.render import print_json
+    from experiments.render_cost import print_cost
 
     spec = adapted(resolve_arch(arch).spec, resolution=resolution, max_stride=max_stride)
     document = cost_document(spec, batch=batch)
+    if check:
+        document["fvcore"] = check_document(spec)
     print_json(document) if json else print_cost(document)
+    if check and not document["fvcore"]["equal"]:
+        theirs = document["fvcore"]["macs"]
+        raise RunError(f"{spec.name}: {document['macs']:,} MACs, but fvcore counts {theirs:,}")
 
 
 def list_(
@@ -75,11 +82,11 @@ def report(out: o.RunArg, json: o.Json = False) -> None:
 
 
 def bench(
-    what: str = typer.Argument("all", help="cost, tables, step, startup or all"),
+    what: str = typer.Argument("all", help="which bench (an unknown name lists them), or all"),
     json: o.Json = False,
 ) -> None:
     """Measures this machine: the cost model against fvcore, training steps, start-up."""
-    from experiments.benches import bench_document
+    from experiments.bench import bench_document
     from experiments.render import print_bench, print_json
 
     document = bench_document(what)

@@ -14,7 +14,7 @@ from search_spaces.space import SearchSpace
 from search_spaces.spaces import SKELETONS, SPACES, make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = ["cost_document", "listing_document"]
+__all__ = ["check_document", "cost_document", "listing_document"]
 
 
 def cost_document(spec: ArchSpec, *, batch: int = 1) -> dict[str, Any]:
@@ -30,7 +30,24 @@ def cost_document(spec: ArchSpec, *, batch: int = 1) -> dict[str, Any]:
         "macs": counted.macs,
         "activations": counted.activations,
         "train_memory_bytes": counted.train_memory_bytes,
+        "inference_memory_bytes": counted.inference_memory_bytes,
         "stages": [asdict(stage) for stage in counted.stages],
+    }
+
+
+def check_document(spec: ArchSpec) -> dict[str, Any]:
+    """Counts the built network with fvcore, and compares; says what fvcore could not count."""
+    import torch  # noqa: PLC0415 (the counts themselves need no torch)
+
+    from experiments.counting import count_with_fvcore, network_of_zeros  # noqa: PLC0415
+
+    image = torch.zeros(1, spec.in_ch, spec.resolution, spec.resolution)
+    counted = count_with_fvcore(network_of_zeros(spec), image)
+    return {
+        "macs": counted.macs,
+        "equal": counted.macs == cost(spec).macs,
+        "other_counted": dict(counted.other_counted),
+        "uncounted": dict(counted.uncounted),
     }
 
 

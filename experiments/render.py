@@ -193,31 +193,6 @@ def print_export(document: Mapping[str, Any]) -> None:
     print_paths({"manifest": document["manifest"]})
 
 
-def print_cost(document: Mapping[str, Any]) -> None:
-    """Prints a network's counts by stage."""
-    columns = {
-        "stage": "left", "channels": "right", "side": "right", "MACs": "right",
-        "params": "right", "activations": "right",
-    }  # fmt: skip
-    rows = [
-        (s["name"], str(s["out_ch"]), str(s["side"]), f"{s['macs']:,}", f"{s['params']:,}",
-         f"{s['activations']:,}")
-        for s in document["stages"]
-    ]  # fmt: skip
-    total = ("all", "", "", f"{document['macs']:,}", f"{document['params']:,}",
-             f"{document['activations']:,}")  # fmt: skip
-    side = document["resolution"]
-    title = f"{document['name']} at {side}×{side}, {document['num_classes']} classes"
-    print_table(title, columns, [*rows, total])
-    memory = document["train_memory_bytes"] / 2**20
-    print_lines(
-        [
-            f"training memory at batch {document['batch']}: about {memory:,.1f} MiB (float32)",
-            "MACs are multiply-adds, counted once; papers call them FLOPs.",
-        ]
-    )
-
-
 def print_listing(document: Mapping[str, Any]) -> None:
     """Prints a list of networks, spaces, samplers or recipes."""
     ((title, entries),) = document.items()
@@ -263,5 +238,8 @@ def print_bench(document: Mapping[str, Any]) -> None:
         columns = {
             name: "left" if isinstance(v, str) else "right" for name, v in entries[0].items()
         }
-        rows = [[_cell(name, value) for name, value in entry.items()] for entry in entries]
-        print_table(title, columns, rows)
+        print_table(title, columns, [[*map(_exact_cell, entry.values())] for entry in entries])
+
+
+def _exact_cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else _cell("", value)

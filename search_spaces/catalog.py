@@ -51,7 +51,7 @@ _MOBILENETV2 = Entry(
     bn_eps=1e-5,
     bn_momentum=0.1,
     widest_head=True,
-    source="Sandler et al. 2018, arXiv:1801.04381, table 2",
+    source="Sandler et al. 2018, arXiv:1801.04381, tables 2 and 4",
 )
 _MOBILENETV1 = Entry(
     "dsa_r1_k3_s1_c64 dsa_r2_k3_s2_c128 dsa_r2_k3_s2_c256 dsa_r6_k3_s2_c512 dsa_r2_k3_s2_c1024",
@@ -91,7 +91,7 @@ _RESNET = Entry(
     drop_path=0.0,
     bn_eps=1e-5,
     bn_momentum=0.1,
-    source="He et al. 2015, arXiv:1512.03385, strides as in torchvision, whose figures these are",
+    source="He et al. 2015, arXiv:1512.03385; strides and figures: torchvision, IMAGENET1K_V1",
 )
 
 

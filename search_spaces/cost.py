@@ -1,4 +1,4 @@
-"""What a network costs, from its spec alone: MACs, parameters, activations, training memory.
+"""What a network costs, from its spec alone: MACs, parameters, activations, memory.
 
 A MAC is one multiply-add, counted once; convolutions and linear layers are counted, as fvcore's
 convolution and linear handlers do. Normalisation, activations, pooling and the squeeze-excite
@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from search_spaces.errors import InputError
 from search_spaces.layers import (
-    BlockLayers,
     ConvLayer,
     Layer,
     LinearLayer,
@@ -23,21 +22,27 @@ from search_spaces.layers import (
     head_layers,
     stem_layers,
 )
+from search_spaces.memory import (
+    inference_bytes,
+    live_in_block,
+    live_in_layers,
+    saved_after_sum,
+    saved_by,
+    train_bytes,
+)
 from search_spaces.spec import ArchSpec, BlockSpec
 
 __all__ = ["Cost", "StageCost", "cost", "stage_cost", "tail_cost"]
 
-BYTES_PER_VALUE = 4
-WEIGHT_COPIES = 4  # weights, gradients, optimiser momentum, exponential moving average
-ACTIVATIONS_THAT_SAVE_INPUT = ("silu", "hard_swish", "relu6")
-
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """Counts one stage, for one image: MACs, parameters, elements computed and kept.
+    """Counts one stage: for one image MACs, parameters and elements, for a batch bytes.
 
     `activations` are the outputs of convolutions and linear layers; `saved` the elements that the
-    backward pass needs kept.
+    backward pass needs kept (the stem's include the image); `live` the most elements alive at once
+    without a backward pass, the stage's input and the image included. `train_memory_bytes` add up
+    to the network's; `inference_memory_bytes` are the stage's own weights and what is alive.
     """
 
     name: str
@@ -47,11 +52,19 @@ class StageCost:
     params: int
     activations: int
     saved: int
+    live: int
+    train_memory_bytes: int
+    inference_memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Counts a network: `macs` and `activations` for one image, memory in bytes for a batch."""
+    """Counts a network: `macs` and `activations` for one image, memory in bytes for a batch.
+
+    Both memories are float32's. `train_memory_bytes`: what backward needs kept, weights,
+    gradients, momentum and averaged weights. `inference_memory_bytes`: all weights, and the most
+    activations alive at once when layer after layer runs in eval mode without gradient.
+    """
 
     resolution: int
     batch: int
@@ -59,6 +72,7 @@ class Cost:
     params: int
     activations: int
     train_memory_bytes: int
+    inference_memory_bytes: int
     stages: tuple[StageCost, ...]
 
 
@@ -68,126 +82,152 @@ class _Tally:
     params: int = 0
     activations: int = 0
     saved: int = 0
+    live: int = 0
+
+    def add(self, other: _Tally, held: int) -> None:
+        """Adds what comes after, while `held` elements stay alive."""
+        self.macs += other.macs
+        self.params += other.params
+        self.activations += other.activations
+        self.saved += other.saved
+        self.live = max(self.live, held + other.live)
 
 
-def _count_conv(tally: _Tally, layer: ConvLayer, side: int) -> int:
-    side = -(-side // layer.stride)
+def _count_conv(tally: _Tally, layer: ConvLayer, side: int) -> None:
     weights = layer.kernel**2 * (layer.in_ch // layer.groups) * layer.out_ch
-    elements = side * side * layer.out_ch
     tally.macs += weights * side * side
     tally.params += weights + 2 * layer.out_ch
-    tally.activations += elements
-    # Kept for backward: what BatchNorm reads, what the next layer reads, and for activations
-    # whose derivative needs it, what the activation reads.
-    tally.saved += elements * (3 if layer.act in ACTIVATIONS_THAT_SAVE_INPUT else 2)
-    return side
+    tally.activations += side * side * layer.out_ch
 
 
-def _count_squeeze_excite(tally: _Tally, layer: SqueezeExciteLayer, side: int) -> int:
+def _count_squeeze_excite(tally: _Tally, layer: SqueezeExciteLayer) -> None:
     tally.macs += 2 * layer.ch * layer.squeeze_ch
     tally.params += 2 * layer.ch * layer.squeeze_ch + layer.squeeze_ch + layer.ch
     tally.activations += layer.squeeze_ch + layer.ch
-    tally.saved += side * side * layer.ch + 3 * layer.squeeze_ch + 2 * layer.ch
-    return side
 
 
 def _count_linear(tally: _Tally, layer: LinearLayer) -> None:
     tally.macs += layer.in_ch * layer.out_ch
     tally.params += layer.in_ch * layer.out_ch + (layer.out_ch if layer.bias else 0)
     tally.activations += layer.out_ch
-    tally.saved += layer.in_ch + (layer.out_ch if layer.act else 0)
-
-
-def _count_pool(tally: _Tally, layer: PoolLayer, side: int) -> int:
-    side = -(-side // layer.stride)
-    if layer.name == "stem_pool":  # kept: the next layer's input, and an int64 index for each
-        tally.saved += 3 * side * side * layer.out_ch
-    return side
 
 
 def _count(tally: _Tally, layers: Iterable[Layer], side: int) -> int:
     for layer in layers:
         if isinstance(layer, ConvLayer):
-            side = _count_conv(tally, layer, side)
+            side = -(-side // layer.stride)
+            _count_conv(tally, layer, side)
         elif isinstance(layer, SqueezeExciteLayer):
-            side = _count_squeeze_excite(tally, layer, side)
+            _count_squeeze_excite(tally, layer)
         elif isinstance(layer, PoolLayer):
-            side = _count_pool(tally, layer, side)
+            side = -(-side // layer.stride)
         else:
             _count_linear(tally, layer)
+        tally.saved += saved_by(layer, side)
     return side
 
 
-def _count_block(tally: _Tally, block: BlockLayers, side: int) -> int:
-    after = _count(tally, block.path, side)
-    last = block.path[-1]
-    assert isinstance(last, ConvLayer)
-    if block.act in ACTIVATIONS_THAT_SAVE_INPUT:
-        tally.saved += after * after * last.out_ch
-    if block.shortcut is not None:
-        _count(tally, [block.shortcut], side)
-        # What a projection ends with goes into the sum, which keeps nothing.
-        if isinstance(block.shortcut, ConvLayer):
-            tally.saved -= after * after * last.out_ch
-    return after
+def _counted_block(block: BlockSpec, side: int) -> tuple[_Tally, int]:
+    layers = block_layers(block)
+    tally = _Tally(live=live_in_block(layers, side, block.in_ch))
+    after = _count(tally, layers.path, side)
+    if layers.shortcut is not None:
+        _count(tally, (layers.shortcut,), side)
+    tally.saved += saved_after_sum(layers, after)
+    return tally, after
 
 
-def _finished(tally: _Tally, name: str, out_ch: int, side: int) -> StageCost:
-    return StageCost(name, out_ch, side, tally.macs, tally.params, tally.activations, tally.saved)
+def _finished(tally: _Tally, name: str, out_ch: int, side: int, batch: int) -> StageCost:
+    return StageCost(
+        name,
+        out_ch,
+        side,
+        tally.macs,
+        tally.params,
+        tally.activations,
+        tally.saved,
+        tally.live,
+        train_bytes(tally.saved, tally.params, batch),
+        inference_bytes(tally.live, tally.params, batch),
+    )
 
 
-def _stage(name: str, out_ch: int, layers: Iterable[Layer], side: int) -> StageCost:
-    tally = _Tally()
-    side = _count(tally, layers, side)
-    return _finished(tally, name, out_ch, side)
+def stage_cost(
+    name: str, blocks: Iterable[BlockSpec], side: int, *, batch: int = 1, held: int = 0
+) -> StageCost:
+    """Counts blocks whose input is `side`×`side` pixels.
 
-
-def stage_cost(name: str, blocks: Iterable[BlockSpec], side: int) -> StageCost:
-    """Counts blocks whose input is `side`×`side` pixels."""
-    tally, out_ch = _Tally(), 0
+    `held` are elements that stay alive while they run, their input aside.
+    """
+    whole, before, entry = _Tally(), None, held
     for block in blocks:
-        side = _count_block(tally, block_layers(block), side)
-        out_ch = block.out_ch
-    return _finished(tally, name, out_ch, side)
+        if block is not before or block.stride != 1:  # a repeated block is counted once
+            one, after = _counted_block(block, side)
+        whole.add(one, held if before is None else entry)
+        if before is None:
+            entry += block.in_ch * side * side  # the caller holds the stage's input to its end
+        before, side = block, after
+    return _finished(whole, name, before.out_ch if before else 0, side, batch)
 
 
 def tail_cost(spec: ArchSpec, in_ch: int, side: int) -> tuple[int, int]:
     """Counts MACs and params of head and classifier, were the last stage `in_ch` channels wide."""
     last = replace(spec.stages[-1], out_ch=in_ch)
     spec = replace(spec, stages=(*spec.stages[:-1], last))
-    ends = [_stage("", 0, head_layers(spec), side), _stage("", 0, classifier_layers(spec), 1)]
-    return sum(end.macs for end in ends), sum(end.params for end in ends)
+    tally = _Tally()
+    _count(tally, head_layers(spec), side)
+    _count(tally, classifier_layers(spec), 1)
+    return tally.macs, tally.params
 
 
-def _stages(spec: ArchSpec, side: int) -> Iterator[StageCost]:
-    last = _stage("stem", spec.stem_ch, stem_layers(spec), side)
+def _stem(spec: ArchSpec, side: int, batch: int) -> StageCost:
+    layers, image = stem_layers(spec), spec.in_ch * side * side
+    tally = _Tally(saved=image, live=live_in_layers(layers, side, spec.in_ch))
+    side = _count(tally, layers, side)
+    return _finished(tally, "stem", spec.stem_ch, side, batch)
+
+
+def _ends(spec: ArchSpec, side: int, batch: int, image: int) -> Iterator[StageCost]:
+    """Yields head and classifier; what the last stage made is alive in both."""
+    in_ch = spec.stages[-1].out_ch
+    layers = head_layers(spec)
+    tally = _Tally(live=image + live_in_layers(layers, side, in_ch))
+    _count(tally, layers, side)
+    yield _finished(tally, "head", spec.feature_ch, side, batch)
+    linear = classifier_layers(spec)
+    held = image + in_ch * side * side
+    tally = _Tally(live=held + live_in_layers(linear, 1, spec.feature_ch))
+    _count(tally, linear, 1)
+    yield _finished(tally, "classifier", spec.num_classes, 1, batch)
+
+
+def _stages(spec: ArchSpec, side: int, batch: int) -> Iterator[StageCost]:
+    image = spec.in_ch * side * side
+    last = _stem(spec, side, batch)
     yield last
     for number, blocks in enumerate(spec.stage_blocks(), 1):
-        last = stage_cost(f"stage{number}", blocks, last.side)
+        last = stage_cost(f"stage{number}", blocks, last.side, batch=batch, held=image)
         yield last
-    yield _stage("head", spec.feature_ch, head_layers(spec), last.side)
-    yield _stage("classifier", spec.num_classes, classifier_layers(spec), 1)
+    yield from _ends(spec, last.side, batch, image)
 
 
 def cost(spec: ArchSpec, *, resolution: int | None = None, batch: int = 1) -> Cost:
-    """Counts a network without building it.
+    """Counts a network without building it; memory for float32 and `batch` images at once.
 
-    `train_memory_bytes` is an estimate for float32 training of `batch` images: what backward needs
-    kept, plus weights, gradients, momentum and averaged weights.
     Raises `InputError` for a resolution or batch below 1.
     """
     resolution = spec.resolution if resolution is None else resolution
     if resolution < 1 or batch < 1:
         raise InputError(f"resolution {resolution} and batch {batch} must both be at least 1")
-    stages = tuple(_stages(spec, resolution))
+    stages = tuple(_stages(spec, resolution, batch))
     params = sum(stage.params for stage in stages)
-    saved = sum(stage.saved for stage in stages) + spec.in_ch * resolution**2
     return Cost(
         resolution=resolution,
         batch=batch,
         macs=sum(stage.macs for stage in stages),
         params=params,
         activations=sum(stage.activations for stage in stages),
-        train_memory_bytes=BYTES_PER_VALUE * (saved * batch + WEIGHT_COPIES * params),
+        train_memory_bytes=train_bytes(sum(stage.saved for stage in stages), params, batch),
+        inference_memory_bytes=inference_bytes(max(s.live for s in stages), params, batch),
         stages=stages,
     )

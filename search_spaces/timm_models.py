@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import warnings
-from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +11,7 @@ from torch import nn
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.grouping import DIVISOR, BlockWidths, grouped
+from search_spaces.libraries import import_library
 from search_spaces.spec import Activation, ArchSpec, BlockActivation, SqueezeSpec
 from search_spaces.timm_modules import (
     NORM,
@@ -25,39 +23,9 @@ from search_spaces.timm_modules import (
     see_norm,
 )
 
-__all__ = ["family_names", "load_timm", "timm_spec"]
+__all__ = ["family_names", "timm_spec"]
 
 FAMILY = ("efficientnet", "mobilenetv3", "hardcorenas")  # the modules that define it
-HOW_TO_GET = "pip install 'compound-nas[timm]'"
-OPERATORS = ("nms", "qnms")
-SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-
-
-@cache
-def _declared_operators() -> torch.library.Library:
-    """Declares what torchvision's Python wants to find; held, since it goes with the library."""
-    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-    for name in OPERATORS:
-        library.define(f"{name}{SIGNATURE}")  # type: ignore[no-untyped-call]
-    return library
-
-
-def load_timm() -> Any:
-    """Imports timm, also where torchvision's compiled half is missing, as beside a CPU torch.
-
-    Raises `InputError` with how to get it where it is missing or cannot be imported.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                importlib.import_module("torchvision")
-            except RuntimeError:  # it looks for operators of its compiled half
-                _declared_operators()
-            return importlib.import_module("timm")
-    except (ImportError, RuntimeError, AttributeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"timm's networks need timm ({reason}); {HOW_TO_GET}") from None
 
 
 def family_names() -> list[str]:
@@ -65,13 +33,13 @@ def family_names() -> list[str]:
 
     Raises `InputError` where there is no timm.
     """
-    timm = load_timm()
+    timm = import_library("timm")
     return sorted(name for module in FAMILY for name in timm.list_models(module=module))
 
 
 def _built(name: str) -> Any:
     """Returns timm's network of that name, without memory for its weights."""
-    timm, known = load_timm(), family_names()
+    timm, known = import_library("timm"), family_names()
     if name.partition(".")[0] not in known:
         if timm.is_model(name):
             raise InputError(f"timm:{name}: only networks of timm's EfficientNet family are read")

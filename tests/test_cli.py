@@ -29,7 +29,9 @@ def test_cost(call: Caller) -> None:
     counted = cost(catalog_spec("efficientnet_b0"), batch=4)
     assert document["macs"] == counted.macs == sum(s["macs"] for s in document["stages"])
     assert document["params"] == counted.params
-    assert document["train_memory_bytes"] == counted.train_memory_bytes
+    for name in ("train_memory_bytes", "inference_memory_bytes"):
+        assert document[name] == getattr(counted, name)
+        assert [s[name] for s in document["stages"]] == [getattr(s, name) for s in counted.stages]
     assert document["fingerprint"] == fingerprint(catalog_spec("efficientnet_b0"))
     smaller = call("cost", "efficientnet_b0", "--resolution", 32, "--max-stride", 8, "--json")
     assert smaller.document["resolution"] == 32

@@ -1,7 +1,4 @@
-import importlib
-import importlib.util
 import os
-import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -9,9 +6,10 @@ import pytest
 import torch
 from hypothesis import settings
 
-from search_spaces.network import build
+from experiments.counting import count_with_fvcore, network_of_zeros
+from search_spaces.errors import InputError
+from search_spaces.libraries import import_library
 from search_spaces.spec import ArchSpec
-from search_spaces.timm_models import load_timm
 
 # Shared machines are slow at times, and a run that passed must pass again.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=30)
@@ -21,27 +19,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 @pytest.fixture(scope="session")
 def references() -> SimpleNamespace:
     """Gives `torchvision` and `timm`; skips where they are not installed."""
-    for name in ("torchvision", "timm"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
-    timm = load_timm()
-    return SimpleNamespace(torchvision=importlib.import_module("torchvision"), timm=timm)
+    try:
+        libraries = {name: import_library(name) for name in ("torchvision", "timm")}
+    except InputError as missing:
+        pytest.skip(str(missing))
+    return SimpleNamespace(**libraries)
 
 
 @pytest.fixture(scope="session")
 def reference_macs() -> Callable[[ArchSpec], int]:
     """Counts convolutions and linear layers of the built network with fvcore."""
-    with warnings.catch_warnings():  # fvcore calls torch.jit.script while it is imported
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from fvcore.nn import FlopCountAnalysis
 
     def count(spec: ArchSpec) -> int:
         image = torch.zeros(1, spec.in_ch, spec.resolution, spec.resolution)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # and torch.jit.trace in use
-            analysis = FlopCountAnalysis(build(spec).eval(), image)
-            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-            by_operator = analysis.by_operator()
-        return int(by_operator["conv"] + by_operator["linear"])
+        return count_with_fvcore(network_of_zeros(spec), image).macs
 
     return count

@@ -1,6 +1,7 @@
 """Counted costs of every published network, against a data file and what was published."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
+from search_spaces.layers import ConvLayer, block_layers, head_layers, stem_layers
+from search_spaces.resize import Rounding
+from search_spaces.spec import ArchSpec
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 
@@ -82,7 +86,8 @@ def test_published_figures_are_met(name: str) -> None:
 
 
 # Params (M) and MACs (M) as published by width, and params as timm or torchvision counts them.
-# MobileNetV2 ×1.4 was published as 6.9M and 585M; the released network has 6.1M and 582M.
+# MobileNetV2 ×1.4 was published as 6.9M and 585M; the released network has 6.06M without
+# BatchNorm's scales and shifts and 582M (tensorflow/models research/slim/nets/mobilenet).
 WIDTHS = {
     "mobilenetv1@0.75": ("2.6", "325", 2_585_560),
     "mobilenetv1@0.5": ("1.3", "149", 1_331_592),
@@ -106,6 +111,45 @@ def test_a_name_may_carry_a_width(name: str) -> None:
         assert f"{counted.params / 1e6:.1f}" == params
     if macs:
         assert counted.macs == pytest.approx(float(macs) * 1e6, rel=0.015)
+
+
+# What google/automl's own test (efficientnetv2/effnetv2_model_test.py) counts: parameters and
+# BatchNorm's running statistics, without the 90% rule, which matters for B3 alone.
+WITH_STATISTICS = {
+    "efficientnet_b0": 5_330_564,
+    "efficientnet_b1": 7_856_232,
+    "efficientnet_b2": 9_177_562,
+    "efficientnet_b3": 12_314_268,
+    "efficientnet_b4": 19_466_816,
+    "efficientnet_b5": 30_562_520,
+    "efficientnet_b6": 43_265_136,
+    "efficientnetv2_b0": 7_200_312,
+    "efficientnetv2_b1": 8_212_124,
+    "efficientnetv2_b2": 10_178_374,
+    "efficientnetv2_b3": 14_467_622,
+    "efficientnetv2_s": 21_612_360,
+    "efficientnetv2_m": 54_431_388,
+    "efficientnetv2_l": 119_027_848,
+    "efficientnetv2_xl": 208_896_832,
+}
+
+
+def params_and_statistics(spec: ArchSpec) -> int:
+    blocks = [block_layers(block) for stage in spec.stage_blocks() for block in stage]
+    layers = [*stem_layers(spec), *(layer for block in blocks for layer in block.path)]
+    convs = [layer for layer in (*layers, *head_layers(spec)) if isinstance(layer, ConvLayer)]
+    return cost(spec).params + sum(2 * conv.out_ch for conv in convs)
+
+
+@pytest.mark.parametrize("name", WITH_STATISTICS)
+def test_the_authors_count_the_same(name: str) -> None:
+    entry = replace(CATALOG[name], rounding=Rounding(ninety_percent=False))
+    assert params_and_statistics(entry.spec(name)) == WITH_STATISTICS[name]
+
+
+def test_rounding_tells_the_counts_of_b3_apart() -> None:
+    b3 = catalog_spec("efficientnet_b3")
+    assert (cost(b3).params, params_and_statistics(b3)) == (12_233_232, 12_320_528)
 
 
 def test_a_narrow_mobilenet_keeps_its_last_layer() -> None:
