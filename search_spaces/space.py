@@ -11,14 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from search_spaces.errors import InputError
-from search_spaces.resize import round_filters
-from search_spaces.spec import ArchSpec, BlockKind, StageSpec
+from search_spaces.spec import ArchSpec
+from search_spaces.stage_options import OpOptions, StageOptions, Value
 from search_spaces.tables import CostTables
 from search_spaces.window import MacsWindow
 
 __all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
-Value = int | float | str
 Values = Mapping[str, Value]
 
 
@@ -28,68 +27,6 @@ class Choice:
 
     name: str
     options: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StageOptions:
-    """Lists what may be chosen for one stage.
-
-    `layers` is added to the skeleton's repeats, `widths` multiply its channels. Squeeze-excite
-    belongs to MBConv: a Fused-MBConv stage has none, whatever is chosen (EfficientNetV2).
-    """
-
-    kinds: tuple[BlockKind, ...] = ("mbconv",)
-    kernels: tuple[int, ...] = (3, 5)
-    expands: tuple[float, ...] = (3, 6)
-    se_ratios: tuple[float, ...] = (0, 0.25)
-    layers: tuple[int, ...] = (-1, 0, 1)
-    widths: tuple[float, ...] = (0.75, 1, 1.25)
-
-    def table(self) -> dict[str, tuple[Value, ...]]:
-        """Returns the options by the name of the choice."""
-        return {
-            "kind": self.kinds,
-            "kernel": self.kernels,
-            "expand": self.expands,
-            "se": self.se_ratios,
-            "layers": self.layers,
-            "width": self.widths,
-        }
-
-    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec:
-        """Returns the skeleton's stage `base` with `values` chosen."""
-        kind: BlockKind = "fused" if values["kind"] == "fused" else "mbconv"
-        return replace(
-            base,
-            kind=kind,
-            kernel=int(values["kernel"]),
-            expand=_plain(values["expand"]),
-            se_ratio=0 if kind == "fused" else _plain(values["se"]),
-            repeats=max(1, base.repeats + int(values["layers"])),
-            out_ch=round_filters(base.out_ch * float(values["width"])),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OpOptions:
-    """Lists what one layer may be: a stage by the name of each operation, or None for no layer."""
-
-    ops: tuple[tuple[str, StageSpec | None], ...]
-
-    def table(self) -> dict[str, tuple[Value, ...]]:
-        """Returns the options by the name of the choice."""
-        return {"op": tuple(name for name, _ in self.ops)}
-
-    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec | None:
-        """Returns the operation chosen, as wide and as strided as the skeleton's stage `base`."""
-        stage = dict(self.ops)[str(values["op"])]
-        return None if stage is None else replace(stage, out_ch=base.out_ch, stride=base.stride)
-
-
-def _plain(value: Value) -> float:
-    """Returns a number as whole if it is: 6.0 and 6 are one expansion."""
-    number = float(value)
-    return int(number) if number.is_integer() else number
 
 
 @dataclass(frozen=True)

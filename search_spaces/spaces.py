@@ -64,7 +64,11 @@ class _Space:
     about: str
 
 
-_MBCONV = StageOptions(expands=(3, 4, 6))
+_MBCONV = StageOptions(
+    kinds=("conv", "dsconv", "mbconv"),
+    expands=(3, 4, 6),
+    skips=("pooled", "identity", "none"),
+)
 _FUSED = StageOptions(kinds=("fused",), expands=(1, 2, 4), se_ratios=(0,))
 _MIXED = StageOptions(kinds=("mbconv", "fused"), expands=(1, 4, 6))
 
@@ -72,7 +76,8 @@ SPACES: Mapping[str, _Space] = {
     "mbconv": _Space(
         replace(_MBCONV, expands=(1, 3), layers=(0, 1)),
         _MBCONV,
-        "MBConv; kernel, expansion, squeeze-excite, layers ±1, width ×{.75,1,1.25} (MnasNet)",
+        "conv, depthwise-separable conv or MBConv by stage; kernel, expansion, squeeze-excite, "
+        "skip, layers ±1, width ×{.75,1,1.25} (MnasNet)",
     ),
     "fused": _Space(
         replace(_FUSED, expands=(1, 2), layers=(0, 1)),
