@@ -107,7 +107,9 @@ class MacsWindow:
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """Draws `count` architectures, encoded as int64 (count, choices)."""
-        found = [np.zeros((0, sum(len(stage.sizes) for stage in self.tables.stages)), np.int64)]
+        found = [
+            np.zeros((0, sum(len(stage.places.sizes) for stage in self.tables.stages)), np.int64)
+        ]
         missing, barren = count, 0
         while missing > 0:
             drawn = self._draw(rng, BATCH if self.between else min(missing, BATCH))[:missing]
@@ -168,5 +170,5 @@ class MacsWindow:
             starts = picked([move.starts for move in moves], width, group)
             member = starts + (rng.random(len(group)) * counts).astype(np.int64)
             chosen = picked([move.members for move in moves], width, member)
-            columns += np.unravel_index(chosen, stage.sizes) if stage.sizes else ()
-        return np.stack(columns, axis=1).astype(np.int64)
+            columns.append(stage.places.choices(chosen))
+        return np.concatenate(columns, axis=1)
