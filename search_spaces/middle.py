@@ -75,7 +75,8 @@ class Middle:
 
     def weights(self, macs: Array, width: Array) -> Array:
         """Returns the bound on the completions of heads (N,)."""
-        return self.ways[0][width, (macs - self.base) // self.width]
+        weights: Array = self.ways[0][width, (macs - self.base) // self.width]
+        return weights
 
     def draw(self, rng: np.random.Generator, macs: Array, width: Array) -> Path:
         """Draws the middle stages of heads (N,) that have a positive weight."""
@@ -126,4 +127,5 @@ class _Table:
         steps = cells.cumsum(axis=1)
         # Aims are above 0, so that what has no ways is not met.
         aims = (1 - rng.random(len(place))) * steps[:, -1]
-        return (steps < aims[:, None]).sum(axis=1)
+        drawn: Array = (steps < aims[:, None]).sum(axis=1)
+        return drawn

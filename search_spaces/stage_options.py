@@ -60,14 +60,14 @@ class StageOptions:
         as_it_was = changes["kind"] == base.kind and "se" not in values
         if as_it_was or changes["kind"] in ("mbconv", "dsconv"):
             changes["se_ratio"] = _plain(values.get("se", base.se_ratio))
+        for name in ("skip", "act"):
+            changes[name] = values.get(name, getattr(base, name))
         if values.get("width", 1) != 1:
             changes["out_ch"] = round_filters(base.out_ch * float(values["width"]))
         return replace(
             stage,
             **changes,
             kernel=int(values.get("kernel", base.kernel)),
-            skip=values.get("skip", base.skip),
-            act=values.get("act", base.act),
             repeats=max(1, base.repeats + int(values.get("layers", 0))),
         )
 

@@ -46,7 +46,8 @@ class CostTables:
         shell = cost(space.skeleton).stages[0]
         self.fixed = (shell.macs, shell.params)
         self.stages: list[StageTable] = []
-        widths, side = (space.skeleton.stem_ch,), shell.side
+        widths: tuple[int, ...] = (space.skeleton.stem_ch,)
+        side = shell.side
         for base, stages, places in zip(
             space.skeleton.stages, space.combinations, space.places, strict=True
         ):

@@ -47,7 +47,8 @@ class MacsWindow:
         reach = Reach.of(tables)
         while self.middle and self._grow(reach):
             pass
-        head, self.between = self.heads[-1], None
+        head = self.heads[-1]
+        self.between: Middle | None = None
         if self.middle and len(head.macs):
             stages = [self.moves[number] for number in self.middle]
             self.between = Middle(stages, self.tails[-1], self.window, int(head.macs.min()))
@@ -107,9 +108,7 @@ class MacsWindow:
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """Draws `count` architectures, encoded as int64 (count, choices)."""
-        found = [
-            np.zeros((0, sum(len(stage.places.sizes) for stage in self.tables.stages)), np.int64)
-        ]
+        found = [np.zeros((0, len(self.tables.space.choices)), dtype=np.int64)]
         missing, barren = count, 0
         while missing > 0:
             drawn = self._draw(rng, BATCH if self.between else min(missing, BATCH))[:missing]
@@ -125,13 +124,14 @@ class MacsWindow:
         aims = (1 - rng.random(count)) * self.steps[-1]  # above 0: no weight of 0 is met
         entry = np.searchsorted(self.steps, aims)
         head = self.heads[-1]
-        macs, width, steps = head.macs[entry], head.width[entry], ()
+        macs, width = head.macs[entry], head.width[entry]
+        steps: list[tuple[Array, Array]] = []
         if self.between:
             path = self.between.draw(rng, macs, width)
             ways, start = self._completions(path.macs, path.width)
             kept = np.flatnonzero(rng.random(count) * path.bound < ways)
             entry, width, ways, start = entry[kept], path.width[kept], ways[kept], start[kept]
-            steps = tuple((before[kept], group[kept]) for before, group in path.steps)
+            steps = [(before[kept], group[kept]) for before, group in path.steps]
         else:
             ways, start = self._completions(macs, width)
         aims = start + np.floor(rng.random(len(entry)) * ways)
