@@ -20,6 +20,8 @@ from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.measured import MEASURED
 from search_spaces.network import build
+from search_spaces.space import SearchSpace
+from search_spaces.spaces import make_space
 
 __all__ = ["BENCHES", "bench_document"]
 
@@ -73,16 +75,41 @@ def bench_cost() -> Rows:
 
 
 def bench_tables() -> Rows:
-    """Times the vectorised cost model, and draws from a window of one network in a million."""
+    """Times the vectorised cost model, coding, and draws from windows of one network in a million.
+
+    The large windows lie at the median MACs of their space, on the skeleton for 224×224.
+    """
     rng = np.random.default_rng(0)
     space = MEASURED["accel_nasbench"].make()
-    encoded = space.sample_encoded(rng, 1_000_000)
-    macs = np.sort(space.tables.count(encoded)[0])
-    window = space.window(macs[500_000], macs[500_001])
+    encoded = space.sample_encoded(rng, 100_000)
+    mixed = make_space("mixed", image_size=224, num_classes=1000)
+    rows = mixed.sample_encoded(rng, 10_000)
+    mixed.decode_many(rows)  # the stages of its combinations are made once
     return [
-        _row("count 100,000 of accel_nasbench", _times(lambda: _count(encoded[:100_000]), 10)),
-        _row("draw 1,000 from a millionth", _times(lambda: window.sample(rng, 1_000), 10)),
+        _rate("count", "accel_nasbench", 100_000, lambda: _count(encoded)),
+        _rate("decode", "mixed", 10_000, lambda: mixed.decode_many(rows)),
+        *_window_rows(space),
+        *_window_rows(mixed),
+        *_window_rows(make_space("mbconv", image_size=224, num_classes=1000)),
     ]
+
+
+def _window_rows(space: SearchSpace) -> Rows:
+    """Times the window that holds a millionth of a space around its median MACs, and draws."""
+    rng = np.random.default_rng(0)
+    macs = np.sort(space.tables.count(space.sample_encoded(rng, 200_000))[0])
+    low = int(macs[100_000])
+    high = low + int((macs[101_000] - macs[99_000]) / 0.01 * 1e-6)
+    window = space.window(low, high)
+    name = f"a millionth of {space.name}"
+    made = _row(f"set up {name}", _times(partial(space.window, low, high), 3), specs_per_s=None)
+    return [made, _rate("draw", name, 10_000, lambda: window.sample(rng, 10_000))]
+
+
+def _rate(work: str, name: str, count: int, times: Callable[[], object]) -> dict[str, Any]:
+    seconds = _times(times, 5)
+    rate = round(count / statistics.median(seconds))
+    return _row(f"{work} {count:,} of {name}", seconds, specs_per_s=rate)
 
 
 def _count(encoded: np.ndarray) -> None:

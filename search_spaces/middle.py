@@ -12,7 +12,7 @@ from search_spaces.sums import Moves, Tail
 __all__ = ["Middle", "Path"]
 
 Array = np.ndarray
-MOST_BINS = 2**19
+MOST_BINS = 2**17
 
 
 @dataclass(frozen=True, slots=True)

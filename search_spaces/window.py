@@ -54,7 +54,7 @@ class MacsWindow:
             self.between = Middle(stages, self.tails[-1], self.window, int(head.macs.min()))
             weights = self.between.weights(head.macs, head.width)
         else:
-            weights = self._completions(head.macs, head.width)[0]
+            weights = self.completions(head.macs, head.width)[0]
         self.steps = (head.ways * weights).cumsum()
         if not len(self.steps) or not self.steps[-1]:
             raise self._empty()
@@ -95,7 +95,7 @@ class MacsWindow:
         self.tails += [grown] if grown else []
         return grown is not None
 
-    def _completions(self, macs: Array, width: Array) -> tuple[Array, Array]:
+    def completions(self, macs: Array, width: Array) -> tuple[Array, Array]:
         """Counts the tails that bring each of `macs` (N,) into the window, and those before."""
         ways, start = np.zeros(len(macs)), np.zeros(len(macs))
         for index, tail in enumerate(self.tails[-1]):
@@ -128,12 +128,12 @@ class MacsWindow:
         steps: list[tuple[Array, Array]] = []
         if self.between:
             path = self.between.draw(rng, macs, width)
-            ways, start = self._completions(path.macs, path.width)
+            ways, start = self.completions(path.macs, path.width)
             kept = np.flatnonzero(rng.random(count) * path.bound < ways)
             entry, width, ways, start = entry[kept], path.width[kept], ways[kept], start[kept]
             steps = [(before[kept], group[kept]) for before, group in path.steps]
         else:
-            ways, start = self._completions(macs, width)
+            ways, start = self.completions(macs, width)
         aims = start + np.floor(rng.random(len(entry)) * ways)
         groups = [*self._head_groups(entry), *steps, *self._tail_groups(width, aims)]
         return self._encoded(rng, groups)
