@@ -152,12 +152,11 @@ class SearchSpace:
 
     def values_many(self, encoded: np.ndarray) -> list[dict[str, Value]]:
         """Returns the choices of encoded architectures (N, choices)."""
-        names = [choice.name for choice in self.choices]
-        columns = [
-            [choice.options[index] for index in column]
-            for choice, column in zip(self.choices, self._checked(encoded).T.tolist(), strict=True)
+        named = [(choice.name, choice.options) for choice in self.choices]
+        return [
+            {name: options[index] for (name, options), index in zip(named, row, strict=True)}
+            for row in self._checked(encoded).tolist()
         ]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def decode_many(self, encoded: np.ndarray) -> list[ArchSpec]:
         """Builds the specs of encoded architectures (N, choices)."""

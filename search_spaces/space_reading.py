@@ -68,9 +68,11 @@ def _validated(document: Mapping[str, Any], where: str) -> SpaceFile:
     except SpecError as error:
         raise InputError(f"{where}: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        unknown = [fault for fault in faults if fault["type"] == "unexpected_keyword_argument"]
+        first = (unknown or faults)[0]  # a key that is misspelt is missing, too
         place = _place(first["loc"])
-        if first["type"] == "unexpected_keyword_argument":
+        if unknown:
             raise InputError(f"{where}: {_unknown(place, first['loc'])}") from None
         if first["type"] == "missing":
             raise InputError(f"{where}: {place} is missing") from None
