@@ -1,5 +1,7 @@
 """How many networks a space has, and which choices build the same, held to their fingerprints."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,7 @@ def test_a_space_without_choices_is_one_network() -> None:
 
 @given(data=st.data())
 def test_networks_of_any_small_space_are_told_apart(data: st.DataObject) -> None:
-    def some(options: list[object], least: int = 1) -> tuple[object, ...]:
+    def some(options: list[Any], least: int = 1) -> tuple[Any, ...]:
         lists = st.lists(st.sampled_from(options), min_size=least, max_size=2, unique=True)
         return tuple(data.draw(lists))
 
@@ -91,7 +93,7 @@ def test_networks_of_any_small_space_are_told_apart(data: st.DataObject) -> None
         StageOptions(
             some(list(kinds)), (3,), some([1, 3]), some([0, 0.25], 0), some([-1, 0, 1]),
             some([0.5, 1]), some(list(skips), 0),
-        )  # type: ignore[arg-type]
+        )
         for _ in widths
     ]  # fmt: skip
     blocks = " ".join(

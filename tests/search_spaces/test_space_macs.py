@@ -10,6 +10,7 @@ import pytest
 from search_spaces.cost import cost
 from search_spaces.measured import MEASURED
 from search_spaces.space import SearchSpace
+from search_spaces.space_file import SpaceFile
 from search_spaces.space_reading import space_from_toml
 from search_spaces.spaces import SPACES, make_space
 from search_spaces.spec import ArchSpec
@@ -17,7 +18,7 @@ from search_spaces.spec import ArchSpec
 Count = Callable[[ArchSpec], int]
 PAGE = Path(__file__).parents[2] / "docs" / "spaces.md"
 (EXAMPLE,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-SPACES_AND_EXAMPLE = {
+SPACES_AND_EXAMPLE: dict[str, str | SpaceFile] = {
     **{name: name for name in (*SPACES, *MEASURED)},
     "docs/spaces.md": space_from_toml(EXAMPLE, where="docs/spaces.md"),
 }

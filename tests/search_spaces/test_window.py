@@ -31,9 +31,9 @@ def factorised() -> SearchSpace:
 
 def around(space: SearchSpace) -> tuple[float, float]:
     """Returns a window of a few hundred encodings, a third of the way up."""
-    low, high = space.macs_range
-    low += 0.35 * (high - low)
-    return low, low + high * 200 / space.size
+    least, most = space.macs_range
+    low = least + 0.35 * (most - least)
+    return low, low + most * 200 / space.size
 
 
 SMALL = {"nas_bench_macro": MEASURED["nas_bench_macro"].make, "factorised": factorised}
