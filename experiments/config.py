@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from experiments.files import write_atomic
 from experiments.recipes import Recipe
 from search_spaces.errors import InputError
+from search_spaces.space_file import SpaceFile
+from search_spaces.space_reading import space_from_document
 
 __all__ = [
     "DataConfig",
@@ -49,9 +51,14 @@ class DataConfig(_Frozen):
 
 
 class SearchConfig(_Frozen):
-    """Says what is searched for, and with what."""
+    """Says what is searched for, and with what.
+
+    `definition` is what the user's own space said when the run was made, `space_file` where.
+    """
 
     space: str
+    space_file: str | None = None
+    definition: dict[str, Any] | None = None
     resolution: int
     width: float = 1.0
     target_macs: float
@@ -62,6 +69,17 @@ class SearchConfig(_Frozen):
     seconds: float | None = None
     confirm: int = 3
     epochs: int
+
+    def asked_space(self) -> str | SpaceFile:
+        """Returns the space as `make_space` takes it."""
+        if self.definition is None:
+            return self.space
+        return space_from_document(self.definition, where=f"run.toml: space {self.space}")
+
+    def described_space(self) -> str:
+        """Names the space, with the digest of its definition where it is the user's own."""
+        space = self.asked_space()
+        return space if isinstance(space, str) else f"{space.name} ({space.digest})"
 
 
 class TrainingConfig(_Frozen):
@@ -113,8 +131,9 @@ class RunConfig(_Frozen):
             for name, value in self.recipe
         ]
         if self.search and other.search:
+            spaces = self.search.described_space(), other.search.described_space()
+            pairs.append(("space", *spaces))
             bound = (
-                "space",
                 "resolution",
                 "width",
                 "target_macs",

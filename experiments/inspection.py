@@ -40,15 +40,16 @@ def list_(
     spaces: bool = typer.Option(False, "--spaces", help="list the search spaces"),
     samplers: bool = typer.Option(False, "--samplers", help="list the samplers"),
     recipes: bool = typer.Option(False, "--recipes", help="list the training recipes"),
+    space: o.MaybeSpace = None,
     json: o.Json = False,
 ) -> None:
     """Lists the published networks, or the spaces, samplers or recipes."""
     from experiments import listing
     from experiments.render import print_json, print_listing
 
-    chosen = {"spaces": spaces, "samplers": samplers, "recipes": recipes}
+    chosen = {"spaces": spaces or space is not None, "samplers": samplers, "recipes": recipes}
     kind = next((name for name, wanted in chosen.items() if wanted), "networks")
-    document = listing.listing_document(kind)
+    document = listing.spaces_document(space) if space else listing.listing_document(kind)
     print_json(document) if json else print_listing(document)
 
 

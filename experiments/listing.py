@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.recipes import load_recipe, recipe_names
+from experiments.space_files import read_space
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
@@ -14,7 +15,9 @@ from search_spaces.space import SearchSpace
 from search_spaces.spaces import SKELETONS, SPACES, make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = ["check_document", "cost_document", "listing_document"]
+__all__ = ["check_document", "cost_document", "listing_document", "spaces_document"]
+
+OWN_SIZE = 32  # of the images that a file's space is listed for, where it gives no resolution
 
 
 def cost_document(spec: ArchSpec, *, batch: int = 1) -> dict[str, Any]:
@@ -78,6 +81,7 @@ def _space_row(space: SearchSpace, skeleton: str, about: str) -> dict[str, Any]:
         "skeleton": skeleton,
         "resolution": space.skeleton.resolution,
         "size": space.size,
+        "networks": space.networks,
         "choices": len(space.choices),
         "fewest_macs": low,
         "most_macs": high,
@@ -85,14 +89,31 @@ def _space_row(space: SearchSpace, skeleton: str, about: str) -> dict[str, Any]:
     }
 
 
+def _known_space(name: str) -> list[dict[str, Any]]:
+    if name in MEASURED:
+        return [_space_row(MEASURED[name].make(), "own", MEASURED[name].about)]
+    return [
+        _space_row(
+            make_space(name, image_size=min(skeleton.up_to, 224), num_classes=10),
+            skeleton.name,
+            SPACES[name].about,
+        )
+        for skeleton in SKELETONS
+    ]
+
+
+def spaces_document(asked: str) -> dict[str, Any]:
+    """Returns the list of spaces with one space only: a known one, or a file's."""
+    space = read_space(asked)
+    if isinstance(space, str):
+        return {"spaces": _known_space(space)}
+    made = make_space(space, image_size=OWN_SIZE, num_classes=10)
+    offered = {name: None for choice in made.choices for name in [choice.name.split(".")[1]]}
+    return {"spaces": [_space_row(made, "own", f"{asked}; {', '.join(offered) or 'no choice'}")]}
+
+
 def _spaces() -> list[dict[str, Any]]:
-    rows = []
-    for name, row in SPACES.items():
-        for skeleton in SKELETONS:
-            space = make_space(name, image_size=min(skeleton.up_to, 224), num_classes=10)
-            rows.append(_space_row(space, skeleton.name, row.about))
-    rows += [_space_row(measured.make(), "own", measured.about) for measured in MEASURED.values()]
-    return rows
+    return [row for name in (*SPACES, *MEASURED) for row in _known_space(name)]
 
 
 def _samplers() -> list[dict[str, Any]]:

@@ -54,7 +54,12 @@ MaybeArch = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]
-Space = Annotated[str, typer.Option("--space", help="mbconv, fused or mixed")]
+Space = Annotated[
+    str, typer.Option("--space", help="mbconv, fused, mixed, a measured one, or your own TOML file")
+]
+MaybeSpace = Annotated[
+    str | None, typer.Option("--space", help="list one space: by name, or your own TOML file")
+]
 Resolution = Annotated[
     int | None, typer.Option("--resolution", min=1, help="side of the input in pixels")
 ]

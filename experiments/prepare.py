@@ -13,6 +13,7 @@ from experiments.device import Device, pick_device
 from experiments.progress import Reporter
 from experiments.recipes import load_recipe
 from experiments.session import Session, data_config
+from experiments.space_files import read_space
 from experiments.store import RunFolder
 from nas.objective import Objective
 from nas.samplers import sampler_factory
@@ -53,15 +54,18 @@ class SearchRequest:
     epochs: int = 4
 
 
-def _search_config(request: SearchRequest, data: ImageData) -> SearchConfig:
+def _search_config(
+    request: SearchRequest, data: ImageData, stored: SearchConfig | None
+) -> SearchConfig:
     """Resolves a search; raises `InputError` for whatever it names that does not exist."""
     sampler_factory(request.sampler)
     objective = Objective(request.objective, request.target_macs, request.exponent)
     for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1)):
         if getattr(request, name) < least:
             raise InputError(f"{name} is {getattr(request, name)}; it must be at least {least}")
+    asked = read_space(request.space, stored)
     space = make_space(
-        request.space,
+        asked,
         image_size=data.image_size,
         num_classes=data.num_classes,
         resolution=request.resolution,
@@ -69,7 +73,9 @@ def _search_config(request: SearchRequest, data: ImageData) -> SearchConfig:
     )
     space.check_target(request.target_macs)
     return SearchConfig(
-        space=request.space,
+        space=space.name,
+        space_file=None if isinstance(asked, str) else request.space,
+        definition=None if isinstance(asked, str) else asked.document(),
         resolution=space.skeleton.resolution,
         width=request.width,
         target_macs=request.target_macs,
@@ -115,11 +121,12 @@ def start(
             f"{len(data.train)} training images are fewer than one batch of {recipe.batch_size}; "
             "use more images or a smaller --set batch_size"
         )
+    stored = folder.read().search if folder.is_run(folder.path) else None
     config = RunConfig(
         seed=request.seed,
         data=data_config(data, limit=request.limit, seed=request.seed),
         recipe=recipe,
-        search=_search_config(search, data) if search else None,
+        search=_search_config(search, data, stored) if search else None,
         training=training,
     )
     folder.check(config)

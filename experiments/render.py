@@ -15,6 +15,7 @@ from experiments.amounts import format_count, format_seconds
 __all__ = ["percent", "print_json", "print_lines", "print_table", "result_rows"]
 
 Row = Sequence[str]
+EXACT = ("size", "networks")  # of a space: worth every digit
 
 
 def print_json(document: Any) -> None:
@@ -219,7 +220,7 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
-        return format_count(value)
+        return f"{value:,}" if name in EXACT else format_count(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

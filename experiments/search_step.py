@@ -30,7 +30,7 @@ TYPICAL_DRAWS = 64
 def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
     """Returns the space that a run searches; raises `InputError` for a target out of its reach."""
     space = make_space(
-        config.space,
+        config.asked_space(),
         image_size=config.resolution,
         num_classes=num_classes,
         resolution=config.resolution,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from search_spaces.distinct import Networks
 from search_spaces.errors import InputError
-from search_spaces.resize import round_filters
-from search_spaces.spec import ArchSpec, BlockKind, StageSpec
+from search_spaces.places import Places, places_of
+from search_spaces.spec import ArchSpec, StageSpec
+from search_spaces.stage_options import OpOptions, StageOptions, Value, combinations
 from search_spaces.tables import CostTables
 from search_spaces.window import MacsWindow
 
 __all__ = ["Choice", "OpOptions", "SearchSpace", "StageOptions", "Value", "Values"]
 
-Value = int | float | str
 Values = Mapping[str, Value]
 
 
@@ -28,68 +29,6 @@ class Choice:
 
     name: str
     options: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StageOptions:
-    """Lists what may be chosen for one stage.
-
-    `layers` is added to the skeleton's repeats, `widths` multiply its channels. Squeeze-excite
-    belongs to MBConv: a Fused-MBConv stage has none, whatever is chosen (EfficientNetV2).
-    """
-
-    kinds: tuple[BlockKind, ...] = ("mbconv",)
-    kernels: tuple[int, ...] = (3, 5)
-    expands: tuple[float, ...] = (3, 6)
-    se_ratios: tuple[float, ...] = (0, 0.25)
-    layers: tuple[int, ...] = (-1, 0, 1)
-    widths: tuple[float, ...] = (0.75, 1, 1.25)
-
-    def table(self) -> dict[str, tuple[Value, ...]]:
-        """Returns the options by the name of the choice."""
-        return {
-            "kind": self.kinds,
-            "kernel": self.kernels,
-            "expand": self.expands,
-            "se": self.se_ratios,
-            "layers": self.layers,
-            "width": self.widths,
-        }
-
-    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec:
-        """Returns the skeleton's stage `base` with `values` chosen."""
-        kind: BlockKind = "fused" if values["kind"] == "fused" else "mbconv"
-        return replace(
-            base,
-            kind=kind,
-            kernel=int(values["kernel"]),
-            expand=_plain(values["expand"]),
-            se_ratio=0 if kind == "fused" else _plain(values["se"]),
-            repeats=max(1, base.repeats + int(values["layers"])),
-            out_ch=round_filters(base.out_ch * float(values["width"])),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OpOptions:
-    """Lists what one layer may be: a stage by the name of each operation, or None for no layer."""
-
-    ops: tuple[tuple[str, StageSpec | None], ...]
-
-    def table(self) -> dict[str, tuple[Value, ...]]:
-        """Returns the options by the name of the choice."""
-        return {"op": tuple(name for name, _ in self.ops)}
-
-    def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec | None:
-        """Returns the operation chosen, as wide and as strided as the skeleton's stage `base`."""
-        stage = dict(self.ops)[str(values["op"])]
-        return None if stage is None else replace(stage, out_ch=base.out_ch, stride=base.stride)
-
-
-def _plain(value: Value) -> float:
-    """Returns a number as whole if it is: 6.0 and 6 are one expansion."""
-    number = float(value)
-    return int(number) if number.is_integer() else number
 
 
 @dataclass(frozen=True)
@@ -122,6 +61,25 @@ class SearchSpace:
     def size(self) -> int:
         """Counts the combinations of choices; some of them build the same network."""
         return math.prod(len(choice.options) for choice in self.choices)
+
+    @cached_property
+    def places(self) -> tuple[Places, ...]:
+        """Tells by stage which columns of an encoded architecture hold its choices."""
+        return places_of(self.options)
+
+    @cached_property
+    def combinations(self) -> tuple[tuple[StageSpec | None, ...], ...]:
+        """Lists by stage what every combination of its choices makes of it."""
+        return tuple(map(combinations, self.options, self.skeleton.stages))
+
+    @cached_property
+    def _distinct(self) -> Networks:
+        return Networks(self)
+
+    @property
+    def networks(self) -> int:
+        """Counts the distinct networks, as fingerprints tell them apart."""
+        return self._distinct.count
 
     def decode(self, values: Values) -> ArchSpec:
         """Builds the spec of a full set of choices; raises `InputError` for any other."""
@@ -176,6 +134,74 @@ class SearchSpace:
             for option in choice.options:
                 if option != values[choice.name]:
                     yield {**values, choice.name: option}
+
+    def encode_many(self, many: Sequence[Values]) -> np.ndarray:
+        """Encodes N full sets of choices, int64 (N, choices)."""
+        known = [
+            (choice.name, {option: index for index, option in enumerate(choice.options)})
+            for choice in self.choices
+        ]
+        try:
+            rows = [[options[values[name]] for name, options in known] for values in many]
+        except KeyError:
+            rows = []
+        if [len(values) for values in many] != [len(known)] * len(rows):
+            for values in many:  # one of them is refused here, with what is wrong
+                self._check(values)
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(known))
+
+    def values_many(self, encoded: np.ndarray) -> list[dict[str, Value]]:
+        """Returns the choices of encoded architectures (N, choices)."""
+        named = [(choice.name, choice.options) for choice in self.choices]
+        return [
+            {name: options[index] for (name, options), index in zip(named, row, strict=True)}
+            for row in self._checked(encoded).tolist()
+        ]
+
+    def decode_many(self, encoded: np.ndarray) -> list[ArchSpec]:
+        """Builds the specs of encoded architectures (N, choices)."""
+        encoded = self._checked(encoded)
+        columns = [
+            [stages[index] for index in places.combination(encoded).tolist()]
+            for stages, places in zip(self.combinations, self.places, strict=True)
+        ]
+        named = replace(self.skeleton, name=self.name)
+        return [
+            replace(named, stages=tuple(stage for stage in row if stage is not None))
+            for row in zip(*columns, strict=True)
+        ]
+
+    def _checked(self, encoded: np.ndarray) -> np.ndarray:
+        """Returns an array that encodes architectures; raises `InputError` for any other."""
+        sizes = np.array([len(choice.options) for choice in self.choices])
+        shape = np.shape(encoded)
+        if len(shape) != 2 or shape[1] != len(sizes):
+            raise InputError(f"space {self.name}: an encoding is (N, {len(sizes)}), not {shape}")
+        wrong = np.argwhere((encoded < 0) | (encoded >= sizes))
+        if len(wrong):
+            row, column = wrong[0]
+            raise InputError(
+                f"space {self.name}: row {row} has option {encoded[row, column]} of "
+                f"{self.choices[column].name}; it must be from 0 to {sizes[column] - 1}"
+            )
+        return encoded
+
+    def neighbours_encoded(self, row: np.ndarray) -> np.ndarray:
+        """Returns every encoding that differs from `row` (choices,) in one choice: (M, choices)."""
+        changes = [
+            (column, option)
+            for column, choice in enumerate(self.choices)
+            for option in range(len(choice.options))
+            if option != row[column]
+        ]
+        found = np.tile(row, (len(changes), 1))
+        columns, options = np.array(changes, dtype=np.int64).reshape(-1, 2).T
+        found[np.arange(len(changes)), columns] = options
+        return found
+
+    def canonical(self, encoded: np.ndarray) -> np.ndarray:
+        """Returns rows (N, choices) that are equal where, and only where, the networks are."""
+        return self._distinct.canonical(self._checked(encoded))
 
     @cached_property
     def tables(self) -> CostTables:

@@ -11,6 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.measured import MEASURED
 from search_spaces.resize import resize
 from search_spaces.space import SearchSpace, StageOptions
+from search_spaces.space_file import SpaceFile
 from search_spaces.spec import ArchSpec
 
 __all__ = ["SKELETONS", "SPACES", "Skeleton", "make_space", "skeleton_for"]
@@ -64,7 +65,11 @@ class _Space:
     about: str
 
 
-_MBCONV = StageOptions(expands=(3, 4, 6))
+_MBCONV = StageOptions(
+    kinds=("conv", "dsconv", "mbconv"),
+    expands=(3, 4, 6),
+    skips=("pooled", "identity", "none"),
+)
 _FUSED = StageOptions(kinds=("fused",), expands=(1, 2, 4), se_ratios=(0,))
 _MIXED = StageOptions(kinds=("mbconv", "fused"), expands=(1, 4, 6))
 
@@ -72,7 +77,8 @@ SPACES: Mapping[str, _Space] = {
     "mbconv": _Space(
         replace(_MBCONV, expands=(1, 3), layers=(0, 1)),
         _MBCONV,
-        "MBConv; kernel, expansion, squeeze-excite, layers ±1, width ×{.75,1,1.25} (MnasNet)",
+        "conv, depthwise-separable conv or MBConv by stage; kernel, expansion, squeeze-excite, "
+        "skip, layers ±1, width ×{.75,1,1.25} (MnasNet)",
     ),
     "fused": _Space(
         replace(_FUSED, expands=(1, 2), layers=(0, 1)),
@@ -95,7 +101,7 @@ def skeleton_for(image_size: int) -> Skeleton:
 
 
 def make_space(
-    name: str,
+    name: str | SpaceFile,
     *,
     image_size: int,
     num_classes: int,
@@ -104,10 +110,15 @@ def make_space(
 ) -> SearchSpace:
     """Returns a space on the skeleton that suits `image_size`; `width` multiplies its channels.
 
-    A space that was measured keeps its own skeleton and, unless asked, its own resolution.
+    A space that was measured, or that a file defines, keeps its own skeleton and, unless asked,
+    its own resolution.
 
     Raises `InputError` for a name that is not known, with the nearest.
     """
+    if isinstance(name, SpaceFile):
+        return name.make(
+            image_size=image_size, num_classes=num_classes, resolution=resolution, width=width
+        )
     if name in MEASURED:
         return _measured_space(name, num_classes=num_classes, resolution=resolution, width=width)
     if name not in SPACES:

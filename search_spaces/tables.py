@@ -6,7 +6,7 @@ stage: a table holds every combination of a stage's choices for every width that
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 from search_spaces.cost import cost, stage_cost, tail_cost
 
 if TYPE_CHECKING:
+    from search_spaces.places import Places
     from search_spaces.space import SearchSpace
     from search_spaces.spec import StageSpec
 
@@ -27,21 +28,14 @@ Ints = np.ndarray  # of int64
 class StageTable:
     """Counts one stage: arrays (input widths, combinations) of MACs, params and output's index.
 
-    `columns` are the stage's places in an encoded architecture, `sizes` its options in each.
+    `widths` are the input widths in channels, `places` the stage's columns in an encoding.
     """
 
-    columns: tuple[int, ...]
-    sizes: tuple[int, ...]
+    places: Places
+    widths: tuple[int, ...]
     macs: Ints
     params: Ints
     after: Ints
-
-    def combination(self, encoded: Ints) -> Ints:
-        """Returns the index of each row's combination, (N,), for `encoded` (N, choices)."""
-        found = np.zeros(len(encoded), dtype=np.int64)
-        for column, size in zip(self.columns, self.sizes, strict=True):
-            found = found * size + encoded[:, column]
-        return found
 
 
 class CostTables:
@@ -52,27 +46,22 @@ class CostTables:
         shell = cost(space.skeleton).stages[0]
         self.fixed = (shell.macs, shell.params)
         self.stages: list[StageTable] = []
-        widths, side, column = [space.skeleton.stem_ch], shell.side, 0
-        for base, options in zip(space.skeleton.stages, space.options, strict=True):
-            table = options.table()
-            stages = [
-                options.apply(base, dict(zip(table, combination, strict=True)))
-                for combination in itertools.product(*table.values())
-            ]
-            sizes = tuple(len(values) for values in table.values() if len(values) > 1)
-            columns = tuple(range(column, column + len(sizes)))
-            widths = self._add(stages, columns, sizes, widths, side)
-            side, column = -(-side // base.stride), column + len(sizes)
+        widths: tuple[int, ...] = (space.skeleton.stem_ch,)
+        side = shell.side
+        for base, stages, places in zip(
+            space.skeleton.stages, space.combinations, space.places, strict=True
+        ):
+            widths = self._add(stages, places, widths, side)
+            side = -(-side // base.stride)
         self.tails = np.array([tail_cost(space.skeleton, ch, side) for ch in widths])
 
     def _add(
         self,
-        stages: list[StageSpec | None],
-        columns: tuple[int, ...],
-        sizes: tuple[int, ...],
-        widths: list[int],
+        stages: Sequence[StageSpec | None],
+        places: Places,
+        widths: tuple[int, ...],
         side: int,
-    ) -> list[int]:
+    ) -> tuple[int, ...]:
         """Adds the table of a stage, and returns the widths that it may have."""
         counted = {
             (stage, in_ch): self._count(stage, in_ch, side)
@@ -82,8 +71,8 @@ class CostTables:
         after = sorted({out_ch for _, _, out_ch in counted.values()})
         cells = np.array([[counted[stage, in_ch] for stage in stages] for in_ch in widths])
         macs, params, out_ch = np.moveaxis(cells, -1, 0)
-        self.stages.append(StageTable(columns, sizes, macs, params, np.searchsorted(after, out_ch)))
-        return after
+        self.stages.append(StageTable(places, widths, macs, params, np.searchsorted(after, out_ch)))
+        return tuple(after)
 
     def _count(self, stage: StageSpec | None, in_ch: int, side: int) -> tuple[int, int, int]:
         if stage is None:
@@ -97,7 +86,7 @@ class CostTables:
         macs = np.full(len(encoded), self.fixed[0])
         params = np.full(len(encoded), self.fixed[1])
         for stage in self.stages:
-            chosen = stage.combination(encoded)
+            chosen = stage.places.combination(encoded)
             macs += stage.macs[width, chosen]
             params += stage.params[width, chosen]
             width = stage.after[width, chosen]

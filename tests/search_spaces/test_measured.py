@@ -92,10 +92,6 @@ def everything(drawn: SearchSpace) -> Iterator[ArchSpec]:
         yield drawn.decode(drawn.values(np.array(indices)))
 
 
-def test_nas_bench_macro_has_3969_distinct_networks() -> None:
-    assert len({fingerprint(spec) for spec in everything(space("nas_bench_macro"))}) == 3969
-
-
 def test_an_identity_may_stand_anywhere_inside_its_stage() -> None:
     drawn = space("nas_bench_macro")
     specs = [

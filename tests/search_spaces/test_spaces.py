@@ -10,6 +10,11 @@ from search_spaces.network import build
 from search_spaces.spaces import SKELETONS, SPACES, make_space, skeleton_for
 
 SIZES = (8, 32, 224)
+KINDS = {
+    "mbconv": ("conv", "dsconv", "mbconv"),
+    "fused": ("fused",),
+    "mixed": ("mbconv", "fused"),
+}
 
 
 def test_the_spaces_are_the_promised_ones() -> None:
@@ -66,14 +71,15 @@ def test_a_space_offers_what_its_description_says(name: str, size: int) -> None:
         for _ in range(40)
         for stage in space.decode(space.sample(np.random.default_rng(_))).stages
     }
-    assert kinds == {"mbconv": {"mbconv"}, "fused": {"fused"}, "mixed": {"mbconv", "fused"}}[name]
+    assert kinds == set(KINDS[name])
     assert space.name == name
     assert space.skeleton.num_classes == 7
     offered = {choice.name.split(".")[1] for choice in space.choices}
     everywhere = {"kernel", "expand", "layers", "width"}
     assert offered >= everywhere
     assert ("se" in offered) == (name != "fused")
-    assert ("kind" in offered) == (name == "mixed")
+    assert ("kind" in offered) == (name != "fused")
+    assert ("skip" in offered) == (name == "mbconv")
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
@@ -122,3 +128,16 @@ def test_a_resolution_beyond_any_network_is_refused() -> None:
     with pytest.raises(InputError, match="resolution is 5000; it must be a whole number"):
         make_space("mbconv", image_size=8, num_classes=10, resolution=5000)
     assert make_space("mbconv", image_size=9000, num_classes=10).skeleton.resolution == 224
+
+
+def test_mbconv_has_the_factorised_choices_of_mnasnet() -> None:
+    space = make_space("mbconv", image_size=224, num_classes=1000)
+    options = {choice.name: choice.options for choice in space.choices}
+    for stage in range(2, 8):
+        assert options[f"stage{stage}.kind"] == ("conv", "dsconv", "mbconv")
+        assert options[f"stage{stage}.kernel"] == (3, 5)
+        assert options[f"stage{stage}.expand"] == (3, 4, 6)
+        assert options[f"stage{stage}.se"] == (0, 0.25)
+        assert options[f"stage{stage}.skip"] == ("pooled", "identity", "none")
+        assert options[f"stage{stage}.layers"] == (-1, 0, 1)
+        assert options[f"stage{stage}.width"] == (0.75, 1, 1.25)
