@@ -133,7 +133,7 @@ def _counted_block(block: BlockSpec, side: int) -> tuple[_Tally, int]:
     after = _count(tally, layers.path, side)
     if layers.shortcut is not None:
         _count(tally, (layers.shortcut,), side)
-    tally.saved += saved_after_sum(layers, after)
+    tally.saved += saved_after_sum(block, layers, after)
     return tally, after
 
 

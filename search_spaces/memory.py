@@ -16,6 +16,7 @@ from search_spaces.layers import (
     PoolLayer,
     SqueezeExciteLayer,
 )
+from search_spaces.spec import BlockSpec
 
 __all__ = [
     "BYTES_PER_VALUE",
@@ -66,14 +67,16 @@ def saved_by(layer: Layer, side: int) -> int:
     return 0
 
 
-def saved_after_sum(layers: BlockLayers, side: int) -> int:
+def saved_after_sum(block: BlockSpec, layers: BlockLayers, side: int) -> int:
     """Counts what a block keeps besides its layers' own: its output has `side`×`side` pixels."""
     last = layers.path[-1]
     assert isinstance(last, ConvLayer)
     kept = 1 if layers.act in ACTIVATIONS_THAT_SAVE_INPUT else 0
+    if block.has_residual and last.act == "relu":  # ReLU keeps its result, and the sum is another
+        kept += 1
     if isinstance(layers.shortcut, ConvLayer):  # its result goes into the sum, which keeps nothing
         kept -= 1
-    return kept * side * side * last.out_ch
+    return kept * side * side * block.out_ch
 
 
 def _padded(layer: ConvLayer | PoolLayer, after: int) -> int:
