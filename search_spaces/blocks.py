@@ -105,7 +105,8 @@ class ConvNormAct(nn.Module):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Applies BatchNorm and activation to the convolution's output."""
-        out: Tensor = self.act(self.norm(x))
+        x = self.norm(x)  # the convolution's output goes before the activation makes its own
+        out: Tensor = self.act(x)
         return out
 
 
