@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from search_spaces.block_spec import EXPANDING_KINDS
 from search_spaces.resize import round_filters
 from search_spaces.spec import Activation, BlockKind, Skip, StageSpec
 
@@ -51,12 +52,21 @@ class StageOptions:
 
     def apply(self, base: StageSpec, values: Mapping[str, Value]) -> StageSpec:
         """Returns the skeleton's stage `base` with `values` chosen."""
-        stage = replace(base, kind="conv", expand=1, expand_ch=None, se_ratio=0)
+        bare = {
+            "kind": "conv",
+            "expand": 1,
+            "expand_ch": None,
+            "expand_always": False,
+            "se_ratio": 0,
+        }
+        stage = replace(base, **bare)  # type: ignore[arg-type]
         changes: dict[str, Any] = {"kind": values.get("kind", base.kind)}
         if changes["kind"] in WIDENING_KINDS:
             chosen = "expand" in values
             changes["expand"] = _plain(values["expand"]) if chosen else base.expand
             changes["expand_ch"] = None if chosen else base.expand_ch
+            if changes["kind"] in EXPANDING_KINDS:
+                changes["expand_always"] = base.expand_always and not chosen
         as_it_was = changes["kind"] == base.kind and "se" not in values
         if as_it_was or changes["kind"] in ("mbconv", "dsconv"):
             changes["se_ratio"] = _plain(values.get("se", base.se_ratio))

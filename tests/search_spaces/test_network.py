@@ -34,7 +34,7 @@ def test_sides_are_those_that_were_counted(spec: ArchSpec) -> None:
 
 
 def keep_gates_alive(network: nn.Module) -> None:
-    """Biases every activation's input away from where a ReLU is off."""
+    """Biases every activation's input away from where a ReLU or a hard gate is off."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.bias)
@@ -43,6 +43,7 @@ def keep_gates_alive(network: nn.Module) -> None:
         if isinstance(module, SqueezeExcite):
             with torch.no_grad():
                 module.reduce.weight.mul_(0.05)
+                module.expand.weight.mul_(0.05)
                 nn.init.ones_(module.reduce.bias)  # type: ignore[arg-type]
 
 

@@ -84,9 +84,9 @@ REFUSED = [
     ("resolution = 32", "resolution = 0", "resolution is 0; it must be a whole number from 1"),
     ("resolution = 32", "resolution = 1979-05-27", "skeleton.resolution is '1979-05-27'; it must"),
     ("stem_stride = 1", "stem_pool = 1", "skeleton.stem_pool is 1; it must be true or false"),
-    ("_c16", "_c16_z3", "skeleton.stages[1]: block 'ir_r1_k3_s1_e1_c16_z3': 'z3' cannot be"),
-    ("_c16", "_c0", "skeleton.stages[1]: block 'ir_r1_k3_s1_e1_c0': stage: out_ch is 0; it must"),
-    ("ir_r1_k3_s1_e1_c16", "cn_r1_k3_s1_c16_nli", None),
+    ("_c16", "_c16_z3", "skeleton.stages[1]: block 'ds_r1_k3_s1_e1_c16_z3': 'z3' cannot be"),
+    ("_c16", "_c0", "skeleton.stages[1]: block 'ds_r1_k3_s1_e1_c0': stage: out_ch is 0; it must"),
+    ("ds_r1_k3_s1_e1_c16", "cn_r1_k3_s1_c16_nli", None),
     (
         "[options]",
         "[[options]]",
