@@ -67,6 +67,10 @@ class Recipe(BaseModel):
     ema: float = Field(default=0, ge=0, lt=1)
     ema_warmup: bool = True
 
+    # Speed. `compile` trains through kernels that are built first, on a GPU by torch.compile: the
+    # same training but for rounding.
+    compile: bool = False
+
     # Loss and images. `shift`: largest translation, a share of the side. `min_crop`: a random part
     # of the image, at least this share of its area (1: the whole), its sides at most `crop_ratio`
     # to one, becomes the input. `auto_augment` names a policy; `rand_augment` is how many

@@ -93,6 +93,8 @@ class Trainer:
                 f"{len(data.train)} training images are fewer than one batch of "
                 f"{recipe.batch_size}; set batch_size lower"
             )
+        if recipe.compile:
+            device.compile(network)
         self._dropout = getattr(network, "dropout", None)
         own = self._dropout.p if isinstance(self._dropout, nn.Dropout) else None
         self.stages = make_stages(
