@@ -54,7 +54,9 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["spec", "codec", "cost", "space", "spaces", "catalog", "resize"])
+@pytest.mark.parametrize(
+    "name", ["spec", "codec", "cost", "space", "spaces", "catalog", "resize", "latency", "chains"]
+)
 def test_architectures_are_values_that_need_no_torch(name: str) -> None:
     loaded = loaded_by(f"import search_spaces.{name}")
     assert not loaded & {"torch", "optuna", "pandas", "pydantic"}
