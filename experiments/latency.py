@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
+from experiments.allocator import keep_freed_memory
 from experiments.device import Device
 from search_spaces.cost import cost, stage_cost
 from search_spaces.errors import InputError, RunError
@@ -170,6 +171,8 @@ def measure(
 def fitting(spec: ArchSpec, *, device: Device, batch: int, work: Work) -> Iterator[None]:
     """Turns a lack of memory, foreseen or met, or a batch too small to train on into one line."""
     check_memory(spec, device=device, batch=batch, work=work)
+    if not device.is_cuda:
+        keep_freed_memory()
     what = _described(spec, batch, work)
     try:
         yield

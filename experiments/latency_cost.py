@@ -51,7 +51,7 @@ def timing_document(
     """
     document = cost_document(spec, batch=batch or 1)
     if options.table is not None:
-        return document | {"timing": _predicted(spec, options)}
+        return document | {"timing": _predicted(spec, options, batch)}
     seconds = SECONDS if options.time is None else parse_seconds(options.time, what="--time")
     other = None
     if options.against is not None:
@@ -60,11 +60,11 @@ def timing_document(
     return document | {"timing": _measured(spec, options, batch, seconds, other)}
 
 
-def _predicted(spec: ArchSpec, options: LatencyOptions) -> dict[str, Any]:
+def _predicted(spec: ArchSpec, options: LatencyOptions, batch: int | None) -> dict[str, Any]:
     assert options.table is not None
-    for field in fields(options):
-        if field.name != "table" and getattr(options, field.name) is not None:
-            name = field.name.replace("_", "-")
+    for field, value in {**asdict(options), "table": None, "batch": batch}.items():
+        if value is not None:
+            name = field.replace("_", "-")
             raise InputError(f"--{name} is for measuring; --table predicts and measures nothing")
     table = read_table(options.table)
     seconds = table.blocks().predict(spec)
@@ -91,9 +91,17 @@ def _measured(
     document: dict[str, Any] = latency.device_facts(device)
     if other is not None:
         compared = comparison.compare(
-            spec, other, device=device, seconds=comparison.TIMES_LONGER * seconds
+            spec,
+            other,
+            device=device,
+            batch=batch or 1,
+            seconds=comparison.TIMES_LONGER * seconds,
         )
-        return document | {"against": other.name, "comparison": asdict(compared)}
+        return document | {
+            "against": other.name,
+            "batch": batch or 1,
+            "comparison": asdict(compared),
+        }
     wanted: list[tuple[str, latency.Work, int]] = [
         ("latency", "inference", 1),
         ("throughput", "inference", many),

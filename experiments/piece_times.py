@@ -39,7 +39,7 @@ class _Clock:
         """Notes that the device has come to here."""
         if self.device.is_cuda:
             event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            event.record()
+            event.record(torch.cuda.current_stream(self.device.torch))
             self.moments.append(event)
         else:
             self.moments.append(time.perf_counter())

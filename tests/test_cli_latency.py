@@ -107,6 +107,10 @@ def test_a_prediction(call: Caller, tmp_path: Path) -> None:
             ("cost", *NETWORK, "--latency", "--table", "no.json", "--device", "cpu"),
             "--device is for measuring; --table predicts and measures nothing",
         ),
+        (
+            ("cost", *NETWORK, "--latency", "--table", "no.json", "--batch", 2),
+            "--batch is for measuring; --table predicts and measures nothing",
+        ),
         (("bench", "blocks"), "`nas bench blocks` needs --table FILE"),
         (("bench", "latency"), "`nas bench latency` needs --table FILE"),
         (("bench", "latency", "--table", "no.json"), "no.json: there is no such table"),
