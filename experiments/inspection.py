@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
+from experiments import latency_options as t
 from experiments import options as o
 from search_spaces.errors import InputError, RunError
 
@@ -15,19 +16,38 @@ __all__ = ["COMMANDS"]
 def cost(
     arch: o.ArchArg,
     resolution: o.Resolution = None,
-    batch: int = typer.Option(1, "--batch", min=1, help="images at once, for memory"),
+    batch: t.Batch = None,
     max_stride: o.MaxStride = None,
     check: bool = typer.Option(False, "--check", help="build it and count it with fvcore too"),
+    latency: t.Latency = False,
+    device: t.Device = None,
+    against: t.Against = None,
+    table: t.PredictFrom = None,
+    time: t.Time = None,
+    no_step: t.NoStep = None,
     json: o.Json = False,
 ) -> None:
-    """Counts a network's MACs, parameters, activations and memory, by stage."""
+    """Counts a network's MACs, parameters, activations, memory by stage; or measures its speed."""
     from experiments.arch import adapted, resolve_arch
+    from experiments.latency_cost import LatencyOptions, refuse_latency_options, timing_document
     from experiments.listing import check_document, cost_document
     from experiments.render import print_json
     from experiments.render_cost import print_cost
+    from experiments.render_latency import print_timing
 
+    options = LatencyOptions(device, against, table, time, no_step)
+    if not latency:
+        refuse_latency_options(options)
+    elif check:
+        raise InputError("--check counts and --latency measures; give one of the two")
     spec = adapted(resolve_arch(arch).spec, resolution=resolution, max_stride=max_stride)
-    document = cost_document(spec, batch=batch)
+    if latency:
+        document = timing_document(
+            spec, options, batch=batch, resolution=resolution, max_stride=max_stride
+        )
+        print_json(document) if json else print_timing(document)
+        return
+    document = cost_document(spec, batch=batch or 1)
     if check:
         document["fvcore"] = check_document(spec)
     print_json(document) if json else print_cost(document)
@@ -84,13 +104,33 @@ def report(out: o.RunArg, json: o.Json = False) -> None:
 
 def bench(
     what: str = typer.Argument("all", help="which bench (an unknown name lists them), or all"),
+    table: t.Table = None,
+    space: t.Space = None,
+    resolution: t.Side = None,
+    classes: t.Classes = None,
+    device: t.Device = None,
+    batch: t.BlockBatch = None,
+    training: t.Training = None,
+    visits: t.Visits = None,
+    time: t.StopAfter = None,
     json: o.Json = False,
 ) -> None:
-    """Measures this machine: the cost model against fvcore, training steps, start-up."""
+    """Measures this machine: cost model, training steps, start-up; a space's block latencies."""
     from experiments.bench import bench_document
+    from experiments.bench.latency import (
+        TABLE_BENCHES,
+        TableOptions,
+        refuse_table_options,
+        table_bench,
+    )
     from experiments.render import print_bench, print_json
 
-    document = bench_document(what)
+    options = TableOptions(table, space, resolution, classes, device, batch, training, visits, time)
+    refuse_table_options(what, options)
+    if what in TABLE_BENCHES:
+        document = table_bench(what, options, quiet=json)
+    else:
+        document = bench_document(what)
     print_json(document) if json else print_bench(document)
 
 

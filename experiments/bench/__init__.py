@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from experiments.bench.catalog import bench_catalog
 from experiments.bench.cost import bench_cost
+from experiments.bench.data import bench_data
 from experiments.bench.fit import bench_fit
+from experiments.bench.latency import TABLE_BENCHES
 from experiments.bench.memory import bench_memory
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
@@ -22,6 +24,7 @@ BENCHES: dict[str, Callable[[], Rows]] = {
     "tables": bench_tables,
     "fit": bench_fit,
     "memory": bench_memory,
+    "data": bench_data,
     "step": bench_step,
     "startup": bench_startup,
 }
@@ -30,5 +33,7 @@ BENCHES: dict[str, Callable[[], Rows]] = {
 def bench_document(what: str) -> dict[str, Rows]:
     """Runs one bench by name, or all; raises `InputError` for a name that is not known."""
     if what != "all" and what not in BENCHES:
-        raise InputError(f"no bench is called {what!r}; they are all, {', '.join(BENCHES)}")
+        raise InputError(
+            f"no bench is called {what!r}; they are all, {', '.join([*BENCHES, *TABLE_BENCHES])}"
+        )
     return {name: bench() for name, bench in BENCHES.items() if what in ("all", name)}

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.bench_data import bench_data, write_photographs
+from experiments.bench.data import bench_data, write_photographs
 from experiments.data import load_data
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from experiments.bench.timing import Rows
 from experiments.data import ImageArray, load_data
 from experiments.data.cache import PLACE_VARIABLE
 
@@ -27,8 +28,6 @@ _BATCH = 128
 _STREAMED = 10_000  # images of an epoch that is timed
 _MADE = 10_000
 _SIDE = 32
-
-Rows = list[dict[str, Any]]
 
 
 def bench_data(source: Path | None = None, *, workers: tuple[int, ...] = (0, 1, 2)) -> Rows:
