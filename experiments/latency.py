@@ -14,7 +14,6 @@ import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
 
 from experiments.allocator import keep_freed_memory
 from experiments.device import Device
@@ -151,19 +150,17 @@ def measure(
 ) -> Timing:
     """Times a network for about `seconds` after a warm-up, seven samples at least.
 
+    Each sample is one run (torch.utils.benchmark's timer averages blocks of runs, which hides how
+    far single runs are spread).
     Raises `RunError` in one line where it does not fit in the device's memory.
     """
     with fitting(spec, device=device, batch=batch, work=work):
         run = prepare(spec, device=device, batch=batch, work=work)
         warm_ups = warm_up(run, device, seconds=WARM_UP_SHARE * seconds)
-        timer = Timer(
-            "run(); synchronize()",
-            globals={"run": run, "synchronize": device.synchronize},
-            num_threads=torch.get_num_threads(),
-        )
-        samples = list(timer.blocked_autorange(min_run_time=seconds).times)
-        while len(samples) < FEWEST_SAMPLES:
+        samples, left = list[float](), seconds
+        while len(samples) < FEWEST_SAMPLES or left > 0:
             samples.append(run_time(run, device))
+            left -= samples[-1]
     return Timing.of(samples, warm_ups)
 
 
