@@ -53,8 +53,8 @@ def test_a_table_is_filled_checked_and_predicts(
 ) -> None:
     monkeypatch.setattr("experiments.table_build.PIECES_SECONDS", 0.01)
     monkeypatch.setattr("experiments.table_build.WHOLE_SECONDS", 0.01)
-    monkeypatch.setattr("experiments.bench_latency.TEST_SECONDS", 0.01)
-    monkeypatch.setattr("experiments.bench_latency.TEST_NETWORKS", 4)
+    monkeypatch.setattr("experiments.bench.latency.TEST_SECONDS", 0.01)
+    monkeypatch.setattr("experiments.bench.latency.TEST_NETWORKS", 4)
     (short,) = call(*BLOCKS, "--time", "0.001s", "--json").document["blocks"]
     assert short["finished"] == "no: run it again"
     (row,) = call(*BLOCKS, "--json").document["blocks"]
