@@ -25,6 +25,7 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = {
     "datasets": "pip install 'compound-nas[hf]'",
+    "ninja": "pip install 'compound-nas[compile]'",
     "onnx": "pip install 'compound-nas[onnx]'",
     "onnxruntime": "pip install 'compound-nas[onnx]'",
     "onnxscript": "pip install 'compound-nas[onnx]'",

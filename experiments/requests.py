@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from experiments.amounts import parse_count, parse_range, parse_seconds
+from experiments.export import parse_formats
 from experiments.prepare import DataRequest, SearchRequest
 from experiments.recipes import parse_overrides
+from experiments.run import RunPlan
 from experiments.scale_step import GridPlan
+from scaling.family import parse_phis
 from scaling.grid import GridRange, admitted
 
-__all__ = ["data_request", "grid_plan", "search_request"]
+__all__ = ["data_request", "grid_plan", "run_plan", "search_request"]
 
 
 def data_request(
@@ -81,3 +84,8 @@ def grid_plan(
     )
     admitted(grid)
     return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds)
+
+
+def run_plan(grid: GridPlan, *, phi: str, seeds: int, baselines: bool, formats: str) -> RunPlan:
+    """Reads what follows a search."""
+    return RunPlan(grid, parse_phis(phi), seeds, baselines, parse_formats(formats))

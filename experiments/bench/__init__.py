@@ -10,6 +10,7 @@ from experiments.bench.data import bench_data
 from experiments.bench.fit import bench_fit
 from experiments.bench.latency import TABLE_BENCHES
 from experiments.bench.memory import bench_memory
+from experiments.bench.profile import bench_profile
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
 from experiments.bench.tables import bench_tables
@@ -26,6 +27,7 @@ BENCHES: dict[str, Callable[[], Rows]] = {
     "memory": bench_memory,
     "data": bench_data,
     "step": bench_step,
+    "profile": bench_profile,
     "startup": bench_startup,
 }
 

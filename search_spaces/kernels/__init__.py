@@ -44,7 +44,7 @@ def _find_ninja() -> None:
     if shutil.which("ninja") is None:
         os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     if shutil.which("ninja") is None:
-        raise InputError("compiling needs ninja: pip install ninja")
+        raise InputError("compiling needs ninja: pip install 'compound-nas[compile]'")
 
 
 @lru_cache(maxsize=1)

@@ -24,13 +24,18 @@ def _fits(x: Tensor) -> bool:
     )
 
 
+def _is_depthwise(conv: nn.Conv2d) -> bool:
+    """Tells whether each channel has its own filter, one of a size that there is a kernel for."""
+    one_each = conv.groups == conv.in_channels == conv.out_channels
+    return one_each and conv.kernel_size[0] in KERNELS
+
+
 class _FusedConvNormAct(ConvNormAct):
     """Applies the same layer; BatchNorm and activation are one kernel while it trains."""
 
     def convolve(self, x: Tensor) -> Tensor:
         conv = self.conv
-        depthwise = conv.groups == conv.in_channels and conv.kernel_size[0] in KERNELS
-        if not (self.training and depthwise and _fits(x)):
+        if not (self.training and _is_depthwise(conv) and _fits(x)):
             return super().convolve(x)
         padding = conv.padding[0]
         assert isinstance(padding, int)

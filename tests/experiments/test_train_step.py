@@ -147,7 +147,9 @@ def test_what_cannot_be_resumed(call: Caller, session: Session, trained: Path) -
     run_folder = session.folder.path  # of a search, say
     assert_refused(call("train", "--resume", "nowhere"), "nowhere: not a run folder")
     assert_refused(call("train", "--resume", run_folder), "holds no training of `nas train`")
-    assert_refused(call("train", "tiny.json", "--resume", "first"), "leave tiny.json out")
+    assert_refused(call("train", "tiny.json", "--resume", "first"), "leave ARCH out")
+    for name, value in (("--epochs", 9), ("--set", "lr=1"), ("--seed", 4), ("--recipe", "mnasnet")):
+        assert_refused(call("train", "--resume", "first", name, value), f"leave {name} out")
     assert_refused(call("train"), "ARCH is missing")
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_spaces import kernels
-from search_spaces.blocks import ACTIVATIONS
+from search_spaces.blocks import ACTIVATIONS, ConvNormAct
 from search_spaces.catalog import catalog_spec
 from search_spaces.errors import InputError
 from search_spaces.kernels import load_kernels
 from search_spaces.kernels.functions import CODES, Depthwise, Gated, NormAct
 from search_spaces.kernels.modules import use_kernels
+from search_spaces.layers import ConvLayer
 from search_spaces.network import Network, build
 
 COMPILER = shutil.which("c++") is not None
@@ -52,6 +53,17 @@ def close(ours: Tensor, exact: Tensor) -> None:
     assert float((ours - exact).abs().max()) <= TOLERANCE * max(1.0, float(exact.abs().max()))
 
 
+def assert_same_gradients(
+    out: Tensor, wanted: Tensor, upstream: Tensor, *, leaves: Iterable[tuple[Tensor, Tensor]]
+) -> None:
+    torch.autograd.backward(out, upstream)
+    torch.autograd.backward(wanted, upstream.double())
+    for ours, exact in leaves:
+        assert ours.grad is not None
+        assert exact.grad is not None
+        close(ours.grad, exact.grad)
+
+
 @needs_compiler
 @pytest.mark.parametrize("act", CODES)
 @pytest.mark.parametrize("shape", [(4, 3, 5, 7), (2, 16, 9, 9), (3, 37, 1, 2), (2, 24, 33, 17)])
@@ -65,12 +77,7 @@ def test_norm_act(act: str | None, shape: tuple[int, ...], threads: int) -> None
     close(out, wanted)
     close(mean, exact[0].mean((0, 2, 3)))
     close(variance, exact[0].var((0, 2, 3), unbiased=False))
-    torch.autograd.backward(out, upstream)
-    torch.autograd.backward(wanted, upstream.double())
-    for one, other in zip(ours, exact, strict=True):
-        assert one.grad is not None
-        assert other.grad is not None
-        close(one.grad, other.grad)
+    assert_same_gradients(out, wanted, upstream, leaves=zip(ours, exact, strict=True))
 
 
 @needs_compiler
@@ -80,12 +87,7 @@ def test_gated(shape: tuple[int, ...], threads: int) -> None:
     ours, exact = leaves(x, gate), leaves(x, gate, double=True)
     out, wanted = Gated.apply(*ours), exact[0] * exact[1]  # type: ignore[no-untyped-call]
     close(out, wanted)
-    torch.autograd.backward(out, upstream)
-    torch.autograd.backward(wanted, upstream.double())
-    for one, other in zip(ours, exact, strict=True):
-        assert one.grad is not None
-        assert other.grad is not None
-        close(one.grad, other.grad)
+    assert_same_gradients(out, wanted, upstream, leaves=zip(ours, exact, strict=True))
 
 
 @needs_compiler
@@ -103,12 +105,7 @@ def test_depthwise(
     wanted = F.conv2d(exact[0], exact[1], None, stride, pad, 1, shape[1])
     close(out, wanted)
     upstream = packed(*out.shape, seed=1)
-    torch.autograd.backward(out, upstream)
-    torch.autograd.backward(wanted, upstream.double())
-    for one, other in zip(ours, exact, strict=True):
-        assert one.grad is not None
-        assert other.grad is not None
-        close(one.grad, other.grad)
+    assert_same_gradients(out, wanted, upstream, leaves=zip(ours, exact, strict=True))
 
 
 def twins(name: str) -> tuple[Network, Network]:
@@ -138,6 +135,17 @@ def test_a_network_trains_the_same_step(name: str) -> None:
     grads = [torch.cat([p.grad.ravel() for p in n.parameters() if p.grad is not None])
              for n in (plain, fused)]  # fmt: skip
     assert float(F.cosine_similarity(grads[0], grads[1], dim=0)) > 0.999
+
+
+@needs_compiler
+def test_a_convolution_of_one_channel_is_not_taken_for_depthwise() -> None:
+    plain = ConvNormAct(ConvLayer("stem", 1, 16, 3, 2, act="relu"), eps=1e-3, momentum=0.1)
+    fused = copy.deepcopy(plain)
+    use_kernels(fused)
+    plain.double()
+    x, upstream = packed(4, 1, 9, 9), packed(4, 16, 5, 5, seed=1)
+    weights = zip(fused.parameters(), plain.parameters(), strict=True)
+    assert_same_gradients(fused(x), plain(x.double()), upstream, leaves=weights)
 
 
 @needs_compiler

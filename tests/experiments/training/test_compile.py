@@ -1,7 +1,6 @@
 """Trainings through compiled kernels: the same but for rounding."""
 
 import shutil
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +9,6 @@ from experiments.data import ImageData
 from experiments.device import Device
 from experiments.recipes import load_recipe
 from experiments.train import train
-from search_spaces.catalog import catalog_spec
-from search_spaces.kernels.modules import use_kernels
-from search_spaces.network import build
 from search_spaces.spec import ArchSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler here")
@@ -38,13 +34,3 @@ def test_the_digest_of_a_recipe_that_does_not_compile_stays() -> None:
     plain = load_recipe("fast")
     assert load_recipe("fast", {"compile": False}).digest == plain.digest
     assert load_recipe("fast", {"compile": True}).digest != plain.digest
-
-
-def test_a_network_that_was_compiled_runs_anywhere_after() -> None:
-    spec = replace(catalog_spec("mobilenetv3_small"), resolution=32)
-    network = build(spec)
-    use_kernels(network)
-    plain = build(spec)
-    plain.load_state_dict(network.state_dict())
-    x = torch.randn(2, 3, 32, 32)
-    assert torch.equal(network.eval()(x), plain.eval()(x))
