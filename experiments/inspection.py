@@ -113,9 +113,13 @@ def bench(
     training: t.Training = None,
     visits: t.Visits = None,
     time: t.StopAfter = None,
+    data: t.ContestData = None,
+    limit: t.ContestLimit = None,
+    seeds: t.Seeds = None,
+    keep: t.Keep = None,
     json: o.Json = False,
 ) -> None:
-    """Measures this machine: cost model, training steps, start-up; a space's block latencies."""
+    """Measures this machine: cost model, training steps, start-up, block latencies; recipes."""
     from experiments.bench import bench_document
     from experiments.bench.latency import (
         TABLE_BENCHES,
@@ -123,11 +127,24 @@ def bench(
         refuse_table_options,
         table_bench,
     )
+    from experiments.bench.recipes import (
+        CONTESTS,
+        ContestOptions,
+        contest_bench,
+        refuse_contest_options,
+    )
     from experiments.render import print_bench, print_json
 
-    options = TableOptions(table, space, resolution, classes, device, batch, training, visits, time)
+    contest = ContestOptions(data, limit, seeds, keep)
+    refuse_contest_options(what, contest)
+    shared = (None, None) if what in CONTESTS else (device, time)
+    options = TableOptions(
+        table, space, resolution, classes, shared[0], batch, training, visits, shared[1]
+    )
     refuse_table_options(what, options)
-    if what in TABLE_BENCHES:
+    if what in CONTESTS:
+        document = contest_bench(what, contest, time=time, device=device, quiet=json)
+    elif what in TABLE_BENCHES:
         document = table_bench(what, options, quiet=json)
     else:
         document = bench_document(what)

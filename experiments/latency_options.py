@@ -46,5 +46,21 @@ Visits = Annotated[
     int | None, typer.Option("--visits", min=1, help="blocks: runs of each at least [5]")
 ]
 StopAfter = Annotated[
-    str | None, typer.Option("--time", help="blocks: stop after 10m, …; run again, it goes on")
+    str | None,
+    typer.Option("--time", help="blocks: stop after 10m, …; recipes, progressive: each training"),
+]
+ContestData = Annotated[
+    str | None, typer.Option("--data", help="recipes, progressive: what is trained on")
+]
+ContestLimit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="recipes, progressive: training images [all]")
+]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="recipes, progressive: trainings each [3]")
+]
+Keep = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep", help="recipes, progressive: file of what is done; run again, it goes on"
+    ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from experiments.bench.augment import bench_augment
 from experiments.bench.catalog import bench_catalog
 from experiments.bench.cost import bench_cost
 from experiments.bench.data import bench_data
@@ -11,6 +12,7 @@ from experiments.bench.fit import bench_fit
 from experiments.bench.latency import TABLE_BENCHES
 from experiments.bench.memory import bench_memory
 from experiments.bench.profile import bench_profile
+from experiments.bench.recipes import CONTESTS
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
 from experiments.bench.tables import bench_tables
@@ -27,6 +29,7 @@ BENCHES: dict[str, Callable[[], Rows]] = {
     "memory": bench_memory,
     "data": bench_data,
     "step": bench_step,
+    "augment": bench_augment,
     "profile": bench_profile,
     "startup": bench_startup,
 }
@@ -36,6 +39,7 @@ def bench_document(what: str) -> dict[str, Rows]:
     """Runs one bench by name, or all; raises `InputError` for a name that is not known."""
     if what != "all" and what not in BENCHES:
         raise InputError(
-            f"no bench is called {what!r}; they are all, {', '.join([*BENCHES, *TABLE_BENCHES])}"
+            f"no bench is called {what!r}; they are all, "
+            f"{', '.join([*BENCHES, *TABLE_BENCHES, *CONTESTS])}"
         )
     return {name: bench() for name, bench in BENCHES.items() if what in ("all", name)}

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import kornia.augmentation as kornia_augmentation
 import torch
-from kornia.augmentation.auto import AutoAugment
 from torch import Tensor, nn
 
 from experiments.recipes import Recipe
 from experiments.tensors import Normalize
-from experiments.training.policies import StrengthRandAugment
+from experiments.training.policies import PublishedAutoAugment, StrengthRandAugment
 
 __all__ = ["Augment", "source_resolution"]
 
@@ -95,7 +94,7 @@ class _Grouped:
 
 def _policy(recipe: Recipe, magnitude: float) -> _Grouped | None:
     if recipe.auto_augment != "none":
-        policy: nn.Module = AutoAugment(recipe.auto_augment, transformation_matrix_mode="skip")
+        policy: nn.Module = PublishedAutoAugment(recipe.auto_augment)
     elif recipe.rand_augment:
         policy = StrengthRandAugment(recipe.rand_augment, magnitude)
     else:

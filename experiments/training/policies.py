@@ -1,4 +1,8 @@
-"""RandAugment whose magnitude is a strength: kornia's, with some operations mapped otherwise."""
+"""AutoAugment and RandAugment as published: kornia's, with some operations mapped otherwise.
+
+The published ones move and turn images either way, the farther the larger the magnitude, which is
+a strength for RandAugment throughout.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,21 @@ from typing import Any
 
 import kornia.augmentation as kornia_augmentation
 import torch
-from kornia.augmentation.auto import RandAugment
-from kornia.augmentation.auto.operations import OperationBase
+from kornia.augmentation.auto import AutoAugment, RandAugment
+from kornia.augmentation.auto.autoaugment import ops
+from kornia.augmentation.auto.operations import (
+    OperationBase,
+    Posterize,
+    Rotate,
+    ShearX,
+    ShearY,
+    TranslateX,
+    TranslateY,
+)
 from kornia.augmentation.auto.operations.policy import PolicySequential
 from torch import Tensor
 
-__all__ = ["StrengthRandAugment"]
+__all__ = ["PublishedAutoAugment", "StrengthRandAugment"]
 
 LOW, HIGH = 0.1, 1.9  # a factor of 1 changes nothing
 SHEAR = math.degrees(math.atan(0.3)) / 180  # kornia multiplies by 180 degrees
@@ -92,3 +105,44 @@ class StrengthRandAugment(RandAugment):  # type: ignore[misc]  # kornia has no t
         if name in _MAPPED:
             return PolicySequential(_MAPPED[name]())
         return super().compose_subpolicy_sequential(subpolicy)
+
+
+_LEVELS = 10  # AutoAugment's magnitudes are 0 to 9 of so many
+_BITS = 4
+_MOVES: dict[str, tuple[type[OperationBase], float]] = {
+    "rotate": (Rotate, 30.0),  # degrees
+    "shear_x": (ShearX, SHEAR),
+    "shear_y": (ShearY, SHEAR),
+    "translate_x": (TranslateX, 150 / 331),  # of the side
+    "translate_y": (TranslateY, 150 / 331),
+}
+
+
+def _published(name: str, probability: float, magnitude: int | None) -> OperationBase:
+    if name in _MOVES:
+        made, top = _MOVES[name]
+        assert magnitude is not None
+        value = top * magnitude / _LEVELS
+        return made(None, probability, magnitude_range=(value, value), symmetric_megnitude=True)
+    if name == "posterize":
+        assert magnitude is not None
+        bits = float(int(_BITS * magnitude / _LEVELS))
+        return Posterize(None, probability, magnitude_range=(bits, bits))
+    operation: OperationBase = getattr(ops, name)(probability, magnitude)
+    return operation
+
+
+class PublishedAutoAugment(AutoAugment):  # type: ignore[misc]  # kornia has no types here
+    """Applies a published policy (`imagenet`, `cifar10`, `svhn`), drawn anew for each call.
+
+    Angles, shears and shifts grow with the magnitude, to 30 degrees, 0.3 and 150/331 of the side,
+    either way (arXiv:1805.09501, table 6), where kornia's go from one end to the other; posterising
+    keeps 4·magnitude/10 bits, as in tensorflow/tpu's autoaugment.py.
+    """
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(policy, transformation_matrix_mode="skip")
+
+    def compose_subpolicy_sequential(self, subpolicy: Any) -> PolicySequential:
+        """Builds a pair of operations."""
+        return PolicySequential(*[_published(*entry) for entry in subpolicy])
