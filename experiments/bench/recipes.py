@@ -21,7 +21,7 @@ FASTER = 0.7  # of the time that training at a fixed size has
 
 _PLAIN = {
     "lr": 0.1, "batch_size": 128, "warmup": 0.0, "label_smoothing": 0.0,
-    "zero_init_residual": False, "shift": 0.125,
+    "zero_init_residual": False, "shift": 0.125,  # 4 of 32 pixels, as is usual
 }  # fmt: skip
 _GROWING: dict[str, Any] = {"stages": 4, "start_resolution": 0.5, "progressive_batch": False}
 
@@ -32,8 +32,8 @@ CONTESTS: Mapping[str, Sequence[Entry]] = {
         Entry("efficientnet", "efficientnet"),
     ),
     "progressive": (
-        Entry("progressive", "fast", _GROWING, share=FASTER),
-        Entry("fixed size", "fast"),
+        Entry("fast, growing images", "fast", _GROWING, share=FASTER),
+        Entry("fast", "fast"),  # the same as above, so that one file serves both benches
     ),
 }
 
