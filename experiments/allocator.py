@@ -1,4 +1,4 @@
-"""How the C library's allocator is set while a CPU is timed."""
+"""How the C library's allocator is set while a CPU trains or is timed."""
 
 from __future__ import annotations
 

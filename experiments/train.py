@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from experiments.allocator import keep_freed_memory
 from experiments.data import ImageData
 from experiments.device import Device
 from experiments.recipes import Recipe
@@ -132,6 +133,8 @@ def fit(
     fewer training images than a batch or a recipe for images of another size.
     """
     engine = engine or Engine()
+    if not device.is_cuda:
+        keep_freed_memory()
     with _own_randomness(device):
         trainer = Trainer(
             device.place(network), data, recipe, resolution=resolution, seed=seed, device=device,
