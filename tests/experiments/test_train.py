@@ -182,6 +182,6 @@ def test_a_loss_that_is_not_finite_is_named_with_its_epoch_and_rate(
 
     monkeypatch.setattr("experiments.training.step.nn.CrossEntropyLoss", broken)
     with pytest.raises(
-        RunError, match=r"the loss is nan in epoch 1, step 1 of 4, learning rate 0\.0"
+        RunError, match=r"the loss is nan in epoch 1, step 1 of 4, learning rate 0\.167"
     ):
         train(tiny, digits, quick, seed=0, device=cpu)

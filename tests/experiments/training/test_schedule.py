@@ -21,7 +21,7 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine() -> None:
 
 
 def test_the_cosine_is_the_one_that_published_numbers_were_made_with() -> None:
-    recipe = load_recipe("fast")
+    recipe = load_recipe("fast", {"lr": 0.2, "warmup": 0.25})
     for step in (10, 17, 39):
         wanted = 0.2 * 0.5 * (1 + math.cos(math.pi * (step - 10) / 30))
         assert learning_rate(step, 40, recipe) == wanted
@@ -62,7 +62,7 @@ def test_the_peak_goes_with_the_batch() -> None:
     recipe = load_recipe("efficientnet", {"warmup_epochs": 0, "batch_size": 64})
     assert learning_rate(0, 350, recipe) == 0.004
     assert learning_rate(0, 350, recipe, batch_size=1024) == pytest.approx(0.064)
-    fast = load_recipe("fast", {"warmup": 0.0, "batch_size": 96})
+    fast = load_recipe("fast", {"lr": 0.2, "warmup": 0.0, "batch_size": 96})
     assert learning_rate(0, 10, fast) == 0.2, "without lr_batch, lr is the peak of any batch"
     assert learning_rate(0, 10, fast, batch_size=192) == 0.4, "but a larger stage is in proportion"
 
