@@ -8,7 +8,7 @@ from experiments.amounts import format_seconds
 from experiments.report.contents import read_contents
 from experiments.report.headline import headline
 from experiments.report.page import write_report
-from experiments.results import read_results
+from experiments.report.trained import trained_results
 from experiments.store import RunFolder
 from search_spaces.errors import InputError
 
@@ -20,15 +20,18 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
 
     Raises `InputError` for a folder that is no run, or in which nothing has finished.
     """
-    folder.read()
-    if not folder.best_path.is_file():
-        raise InputError(f"{folder.path}: nothing to report yet; run `nas search` there first")
-    results, contents = read_results(folder), read_contents(folder)
+    config = folder.read()
+    contents = read_contents(folder)
+    if contents.base is None and not contents.trained:
+        done = f"nas train --resume {folder.path}" if config.training else "nas search"
+        raise InputError(f"{folder.path}: nothing to report yet; run `{done}` first")
+    results = [*contents.results, *trained_results(contents)]
     known = {
         "base": folder.best_path,
         "trials": folder.trials_path,
         "constants": folder.constants_path,
         "family": folder.family_path,
+        "epochs": folder.metrics_path,
         "export": folder.export_path,
         "report": write_report(folder, contents),
     }

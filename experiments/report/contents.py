@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from experiments.checkpoint import TrainingInfo, read_info
 from experiments.config import RunConfig
+from experiments.report.curves import Curve, curve_of_history, curves_of_rows, network_of
 from experiments.results import read_results
 from experiments.search_step import space_of
 from experiments.store import RunFolder
@@ -24,7 +24,6 @@ from search_spaces.spec import ArchSpec
 
 __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
 
-_SEED = re.compile(r"\.seed\d+$")
 _COLUMNS = (
     "trial", "state", "fingerprint", "reward", "accuracy", "macs", "params", "seconds", "seed",
     "duplicate_of", "error",
@@ -52,21 +51,28 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Names a checkpoint's network and holds what the checkpoint says of itself."""
+    """Holds where a checkpoint is and what it says of itself."""
 
-    name: str
+    path: Path
     info: TrainingInfo
 
     @property
-    def history(self) -> list[list[Any]]:
-        """Returns rows of epoch, learning rate, training loss, validation accuracy, seconds."""
-        rows: list[list[Any]] = self.info.metrics.get("history") or []
-        return rows
+    def stem(self) -> str:
+        """Returns the name that its epochs have in metrics.parquet."""
+        return self.path.stem
+
+    @property
+    def name(self) -> str:
+        """Returns the network's name, the same for all of its seeds."""
+        return network_of(self.stem)
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Holds what a run folder has so far; what it has not is None or empty."""
+    """Holds what a run folder has so far; what it has not is None or empty.
+
+    `trainings` are the family's and the baselines' checkpoints, `trained` those of `nas train`.
+    """
 
     config: RunConfig
     command: tuple[str, ...]
@@ -80,6 +86,8 @@ class Contents:
     constants: dict[str, Any]
     members: list[dict[str, Any]]
     trainings: tuple[Training, ...]
+    trained: tuple[Training, ...]
+    curves: tuple[Curve, ...]
     ledger: dict[str, dict[str, float]]
 
     def result(self, role: str) -> list[dict[str, Any]]:
@@ -90,12 +98,33 @@ class Contents:
         """Returns a trained network's spec, where its checkpoint is there."""
         return next((t.info.spec for t in self.trainings if t.name == name), None)
 
+    @property
+    def asked_name(self) -> str:
+        """Returns the name of the network that `nas train` was asked for last, "" for none."""
+        asked = self.config.training
+        return spec_from_json(asked.spec, where="run.toml").name if asked else ""
+
+    @property
+    def last_trained(self) -> Training | None:
+        """Returns what `nas train` was asked last, where it is there; else another of its own."""
+        same = [training for training in self.trained if training.stem == self.asked_name]
+        return next(iter(same or self.trained), None)
+
+    @property
+    def network(self) -> ArchSpec | None:
+        """Returns the base, or what `nas train` trained where nothing was searched for."""
+        if self.base is not None or self.last_trained is None:
+            return self.base
+        return self.last_trained.info.spec
+
 
 def read_contents(folder: RunFolder) -> Contents:
     """Reads a run folder; raises `InputError` for one that is no run, or a file that is torn."""
     config = folder.read()
     run = tomllib.loads(folder.config_path.read_text())
     best = _json(folder.best_path) or {}
+    trainings = _trainings(folder.family_path, folder.baselines_path)
+    trained = _trainings(folder.path)
     return Contents(
         config=config,
         command=tuple(run.get("host", {}).get("argv", ())),
@@ -108,7 +137,9 @@ def read_contents(folder: RunFolder) -> Contents:
         grid=_rows(folder.grid_path),
         constants=_json(folder.constants_path) or {},
         members=_json(folder.family_path / "family.json") or [],
-        trainings=_trainings(folder),
+        trainings=trainings,
+        trained=trained,
+        curves=_curves(folder, (*trainings, *trained)),
         ledger=folder.ledger(),
     )
 
@@ -169,10 +200,23 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
     )
 
 
-def _trainings(folder: RunFolder) -> tuple[Training, ...]:
+def _trainings(*rooms: Path) -> tuple[Training, ...]:
     found = []
-    for room in (folder.family_path, folder.baselines_path):
+    for room in rooms:
         for path in sorted(room.glob("*.safetensors")):
             with suppress(InputError):  # a file that somebody else put there
-                found.append(Training(_SEED.sub("", path.stem), read_info(path)))
+                found.append(Training(path, read_info(path)))
     return tuple(found)
+
+
+def _curves(folder: RunFolder, trainings: Iterable[Training]) -> tuple[Curve, ...]:
+    """Reads metrics.parquet; of what is not there, what its checkpoint kept."""
+    path = folder.metrics_path
+    found = curves_of_rows(_rows(path), path)
+    known = {curve.stem for curve in found}
+    older = [
+        curve_of_history(training.stem, training.info.seed, training.info.metrics["history"])
+        for training in trainings
+        if training.stem not in known and training.info.metrics.get("history")
+    ]
+    return (*found, *older)

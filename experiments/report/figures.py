@@ -10,14 +10,14 @@ from typing import Any
 import plotly.graph_objects as go
 
 from experiments.amounts import format_count
-from experiments.report.contents import Contents, Training, Trial, blocks_of
+from experiments.report.contents import Contents, Trial, blocks_of
 from experiments.report.tables import accuracy_text, escape
 
 __all__ = [
     "PALETTE",
-    "accuracy_curves",
+    "TRIED",
+    "blank_figure",
     "grid_figure",
-    "loss_curves",
     "progress_figure",
     "test_figure",
     "trials_figure",
@@ -35,7 +35,7 @@ _TENTHS = tuple(1 + i / 10 for i in range(90))
 _STEPS = ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), _QUARTERS, _TENTHS)
 
 
-def _figure(x_title: str, y_title: str, *, shares: bool = False) -> go.Figure:
+def blank_figure(x_title: str, y_title: str, *, shares: bool = False) -> go.Figure:
     """Returns an empty figure; with `shares` its y axis is read in percent."""
     axis = {"gridcolor": GRID_LINE, "linecolor": GRID_LINE, "zeroline": False, "automargin": True}
     return go.Figure(
@@ -142,7 +142,7 @@ def _points(
 
 def trials_figure(contents: Contents) -> go.Figure:
     """Draws validation accuracy against MACs: trials, their Pareto front, the target, the base."""
-    figure = _figure("MACs (log scale)", "validation accuracy", shares=True)
+    figure = blank_figure("MACs (log scale)", "validation accuracy", shares=True)
     trials = [trial for trial in contents.trials if trial.evaluated]
     figure.add_trace(_marks(*_points(trials), name="trial", color=TRIED, size=7, opacity=0.75))
     numbers = {entry["trial"] for entry in contents.front}
@@ -186,7 +186,7 @@ def _result_marks(
 
 def test_figure(contents: Contents) -> go.Figure:
     """Draws test accuracy against MACs: base, family and baselines, with deviations."""
-    figure = _figure("MACs (log scale)", "test accuracy", shares=True)
+    figure = blank_figure("MACs (log scale)", "test accuracy", shares=True)
     family = [row for row in contents.results if str(row["role"]).startswith("φ")]
     base = contents.result("base")
     if family:
@@ -205,7 +205,7 @@ def test_figure(contents: Contents) -> go.Figure:
 
 def progress_figure(contents: Contents) -> go.Figure:
     """Draws every trial's reward and the best so far."""
-    figure = _figure("trial", "reward")
+    figure = blank_figure("trial", "reward")
     trials = [trial for trial in contents.trials if trial.evaluated and trial.reward is not None]
     numbers = [trial.number for trial in trials]
     rewards = [trial.reward or 0.0 for trial in trials]
@@ -243,42 +243,10 @@ def _candidate_marks(rows: Sequence[Mapping[str, Any]], **style: Any) -> go.Scat
 
 def grid_figure(rows: Sequence[Mapping[str, Any]], target: float) -> go.Figure:
     """Draws the candidates' scores against their counted MACs over the base's; best one first."""
-    figure = _figure("counted MACs, times the base's", "score")
+    figure = blank_figure("counted MACs, times the base's", "score")
     _vertical(figure, target, f"aim ×{target:g}")
     best, *others = rows
     figure.add_trace(_candidate_marks(others, name="candidate", color=TRIED))
     name = f"chosen: α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"
     figure.add_trace(_candidate_marks([best], name=name, **STAR))
     return figure
-
-
-def _curves(figure: go.Figure, trainings: Sequence[Training], column: int) -> go.Figure:
-    """Draws a column of the trainings' histories; a network's seeds share colour and legend."""
-    names = list(dict.fromkeys(training.name for training in trainings))
-    colors = dict(zip(names, itertools.cycle(PALETTE), strict=False))
-    seen: set[str] = set()
-    for training in trainings:
-        name = training.name
-        rows = [row for row in training.history if row[column] is not None]
-        figure.add_scatter(
-            x=[row[0] for row in rows],
-            y=[row[column] for row in rows],
-            mode="lines" if len(rows) > 1 else "markers",
-            line={"color": colors[name], "width": 1 if name in seen else 2},
-            name=escape(name),
-            legendgroup=escape(name),
-            showlegend=name not in seen,
-            hovertemplate=f"epoch %{{x}}: %{{y}}<br>seed {training.info.seed}",
-        )
-        seen.add(name)
-    return figure
-
-
-def accuracy_curves(trainings: Sequence[Training]) -> go.Figure:
-    """Draws validation accuracy by epoch."""
-    return _curves(_figure("epoch", "validation accuracy", shares=True), trainings, 3)
-
-
-def loss_curves(trainings: Sequence[Training]) -> go.Figure:
-    """Draws mean training loss by epoch."""
-    return _curves(_figure("epoch", "training loss"), trainings, 2)

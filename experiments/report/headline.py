@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.amounts import format_count
-from experiments.report.contents import Contents
+from experiments.report.contents import Contents, Training
 from experiments.report.tables import accuracy_text, plural
 from search_spaces.cost import cost
 
@@ -16,9 +16,28 @@ __all__ = ["headline"]
 
 def headline(contents: Contents) -> str:
     """Says data, target and what was found: by its test accuracy, or what there is so far."""
-    base = contents.result("base")
-    found = _tested(contents, base[0]) if base else _searched(contents)
-    return f"{_asked(contents)} {found}."
+    return f"{_asked(contents)} {_found(contents)}."
+
+
+def _found(contents: Contents) -> str:
+    base, training = contents.result("base"), contents.last_trained
+    if base:
+        return _tested(contents, base[0])
+    if contents.base is None and training is not None:
+        return _trained(training)
+    return _searched(contents)
+
+
+def _trained(training: Training) -> str:
+    metrics = training.info.metrics
+    return (
+        f"{training.stem} ({format_count(metrics['macs'])} MACs, "
+        f"{format_count(metrics['params'])} parameters) was trained for "
+        f"{plural(metrics['epochs'], 'epoch')}: a test accuracy of "
+        f"{accuracy_text(metrics['test_accuracy'], None)}, and of "
+        f"{accuracy_text(metrics['validation_accuracy'], None)} in validation at epoch "
+        f"{metrics['best_epoch']}"
+    )
 
 
 def _asked(contents: Contents) -> str:

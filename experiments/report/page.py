@@ -8,18 +8,19 @@ from pathlib import Path
 
 from experiments.files import write_atomic
 from experiments.report.contents import Contents, read_contents
+from experiments.report.curve_section import curves_section
 from experiments.report.headline import headline
 from experiments.report.plots import Plots
 from experiments.report.sections import (
     accuracy_section,
     base_section,
-    curves_section,
     family_section,
     grid_section,
     progress_section,
     results_section,
 )
 from experiments.report.tables import escape, paragraph
+from experiments.report.trained import recipe_section, trained_section
 from experiments.report.upkeep import ledger_section, reproduce_section
 from experiments.store import RunFolder
 
@@ -27,12 +28,14 @@ __all__ = ["page", "write_report"]
 
 SECTIONS: tuple[Callable[[Contents, Plots], str], ...] = (
     results_section,
+    trained_section,
     accuracy_section,
     progress_section,
     grid_section,
     base_section,
     family_section,
     curves_section,
+    recipe_section,
     ledger_section,
     reproduce_section,
 )
@@ -61,10 +64,11 @@ def page(contents: Contents) -> str:
     """Writes the whole page; it needs no other file and no network."""
     plots = Plots()
     sections = [write(contents, plots) for write in SECTIONS]
-    name = contents.base.name if contents.base else contents.config.data.source
+    name = contents.network.name if contents.network else contents.config.data.source
+    kind = "run" if contents.base or not contents.trained else "training"
     return PAGE.format(
         version=escape(contents.versions.get("compound-nas", "")),
-        title=escape(f"{name}: report of a run"),
+        title=escape(f"{name}: report of a {kind}"),
         style=files("experiments.report").joinpath("style.css").read_text(encoding="utf-8"),
         body=paragraph(headline(contents), kind="lead") + "".join(sections),
     )

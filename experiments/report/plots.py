@@ -22,14 +22,14 @@ class Plots:
     def __init__(self) -> None:
         self.count = 0
 
-    def html(self, figure: Any, title: str, caption: str) -> str:
-        """Writes a figure with its title, also for those who cannot see it, and its caption."""
+    def html(self, figure: Any, title: str, caption: str, *, height: int = 400) -> str:
+        """Writes a figure, `height` pixels high, with its title, which is also read aloud."""
         self.count += 1
         drawn: str = figure.to_html(
             config=CONFIG,
             full_html=False,
             include_plotlyjs=self.count == 1,
-            default_height="400px",
+            default_height=f"{height}px",
             div_id=f"figure-{self.count}",
         )
         return (

@@ -11,19 +11,24 @@ from experiments.report import figures
 from experiments.report.contents import Contents, blocks_of
 from experiments.report.drawing import draw
 from experiments.report.plots import Plots, side_by_side
-from experiments.report.tables import accuracy_text, lines, paragraph, plural, section, table
+from experiments.report.tables import (
+    MACS_NOTE,
+    accuracy_text,
+    lines,
+    paragraph,
+    plural,
+    section,
+    table,
+)
 
 __all__ = [
     "accuracy_section",
     "base_section",
-    "curves_section",
     "family_section",
     "grid_section",
     "progress_section",
     "results_section",
 ]
-
-MACS_NOTE = "MACs are multiply-adds of one image, counted once; papers call them FLOPs."
 
 
 def results_section(contents: Contents, _: Plots) -> str:
@@ -186,16 +191,17 @@ def _grid_table(rows: list[dict[str, Any]]) -> str:
 
 
 def base_section(contents: Contents, _: Plots) -> str:
-    """Draws the base, stage by stage, and gives its block strings."""
-    spec = contents.base
+    """Draws the base, or what `nas train` trained, and gives its block strings."""
+    spec = contents.network
     if spec is None:
         return ""
+    title = "The base, stage by stage" if contents.base else "The network, stage by stage"
     intro = (
         f"{spec.name}, side {spec.resolution}. One bar a block; a bar's width grows with the "
         "square root of its channels. Beside it: what comes out, and its MACs."
     )
     drawn = side_by_side(draw(spec), lines(blocks_of(spec)))
-    return section("base", "The base, stage by stage", paragraph(intro), drawn)
+    return section("base", title, paragraph(intro), drawn)
 
 
 def _member_row(member: Mapping[str, Any], results: Mapping[str, Any]) -> tuple[object, ...]:
@@ -226,25 +232,3 @@ def family_section(contents: Contents, _: Plots) -> str:
     results = {row["name"]: row for row in contents.results}
     rows = [_member_row(member, results) for member in contents.members]
     return section("family", "The family", table("What each member costs", columns, rows))
-
-
-def curves_section(contents: Contents, plots: Plots) -> str:
-    """Draws the trainings behind the checkpoints, epoch by epoch."""
-    order = [row["name"] for row in contents.results]
-    trainings = sorted(
-        (training for training in contents.trainings if training.history),
-        key=lambda t: order.index(t.name) if t.name in order else len(order),
-    )
-    if not trainings:
-        return ""
-    caption = "One line a seed; the first seed's is thicker."
-    accuracy = figures.accuracy_curves(trainings)
-    loss = figures.loss_curves(trainings)
-    return section(
-        "curves",
-        "Training curves",
-        side_by_side(
-            plots.html(accuracy, "Validation accuracy by epoch", caption),
-            plots.html(loss, "Training loss by epoch", caption),
-        ),
-    )

@@ -5,7 +5,18 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-__all__ = ["accuracy_text", "escape", "lines", "paragraph", "plural", "section", "table"]
+__all__ = [
+    "MACS_NOTE",
+    "accuracy_text",
+    "escape",
+    "lines",
+    "paragraph",
+    "plural",
+    "section",
+    "table",
+]
+
+MACS_NOTE = "MACs are multiply-adds of one image, counted once; papers call them FLOPs."
 
 
 def escape(value: object) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from experiments.amounts import format_count, format_seconds
 from experiments.report.contents import Contents
 from experiments.report.plots import Plots
 from experiments.report.tables import lines, paragraph, section, table
+from experiments.report.trained import command_again
 
 __all__ = ["ledger_section", "reproduce_section"]
+
+MOST_CLASSES = 20
 
 
 def ledger_section(contents: Contents, _: Plots) -> str:
@@ -34,13 +38,25 @@ def _facts(contents: Contents) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
         ("seed", contents.config.seed),
         ("data", data.source),
+        ("images", f"{data.train:,} training, {data.validation:,} validation, {data.test:,} test"),
+        ("at most", "all of them" if data.limit is None else f"{data.limit:,} images"),
+        ("image side", f"{data.image_size} pixels, as they are kept"),
+        ("classes", _classes(data.classes)),
         ("data fingerprint", data.fingerprint),
         ("split digest", f"{data.split_digest} (seed {data.seed})"),
     ]
     if search:
         asked = f"{search.space}, side {search.resolution}, {format_count(search.target_macs)} MACs"
         facts += [("space", asked), ("sampler", f"{search.sampler}, {search.trials} trials")]
+    training = contents.config.training
+    if training and training.weights:
+        facts.append(("weights", f"{training.weights} (digest {training.digest})"))
     return facts + [(f"{name} version", version) for name, version in contents.versions.items()]
+
+
+def _classes(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
+    return f"{len(names):,}: {', '.join(names[:MOST_CLASSES])}{more}"
 
 
 def reproduce_section(contents: Contents, _: Plots) -> str:
@@ -50,6 +66,9 @@ def reproduce_section(contents: Contents, _: Plots) -> str:
         # The program's own path is this machine's; the command is called `nas` everywhere.
         command = shlex.join(["nas", *contents.command[1:]])
         parts += [paragraph("The last command that set this folder's values:"), lines([command])]
+    if again := command_again(contents):
+        text = "The same training from this folder alone, should files that it named have changed:"
+        parts += [paragraph(text), lines([again])]
     columns = {"what": "left", "value": "text"}
     parts.append(table("What the numbers depend on", columns, _facts(contents)))
     return section("reproduce", "How to reproduce", *parts)

@@ -1,19 +1,27 @@
 """Run folders as the steps write them, with made-up numbers and no training."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.checkpoint import TrainingInfo, save_network
-from experiments.config import DataConfig, RunConfig, SearchConfig, write_config
+from experiments.config import (
+    DataConfig,
+    RunConfig,
+    SearchConfig,
+    TrainingConfig,
+    write_config,
+)
+from experiments.metrics import add_metrics
 from experiments.recipes import load_recipe
 from experiments.scale_step import write_family
 from experiments.search_step import space_of
 from experiments.store import RunFolder
+from experiments.training.state import EpochRecord
 from scaling.compound import Constants
 from scaling.family import phi_ladder
 from search_spaces.codec import fingerprint, spec_to_json
@@ -21,11 +29,25 @@ from search_spaces.cost import cost
 from search_spaces.network import build
 from search_spaces.spec import ArchSpec, StageSpec
 
-__all__ = ["EVIL", "STEPS", "base_spec", "fake_run"]
+__all__ = [
+    "EVIL",
+    "OLD_HISTORY",
+    "STEPS",
+    "add_training",
+    "base_spec",
+    "epochs_of",
+    "fake_run",
+    "final_row",
+    "start",
+]
 
 EVIL = "<script>alert('x')&\"<img src=x onerror=alert(1)>"
 CLASSES = ("zero", "one")
-HISTORY = [[1, 0.1, 0.9, 0.5, 1.0], [2, 0.05, 0.4, None, 1.0], [3, 0.0, 0.3, 0.75, 1.0]]
+OLD_HISTORY: list[list[Any]] = [
+    [1, 0.1, 0.9, 0.5, 1.0],
+    [2, 0.05, 0.4, None, 1.0],
+    [3, 0.0, 0.3, 0.75, 1.0],
+]
 
 
 def base_spec(name: str) -> ArchSpec:
@@ -34,7 +56,21 @@ def base_spec(name: str) -> ArchSpec:
     return ArchSpec(name, 8, stages, stem_ch=8, stem_stride=1, head_ch=16, num_classes=2)
 
 
-def start(folder: RunFolder, name: str, *, searched: bool = True) -> None:
+def epochs_of(first: float, count: int = 4, *, side: int = 16) -> tuple[EpochRecord, ...]:
+    """Returns epochs in which every value is another: accuracies rise from `first`, then fall."""
+    shares = [first + 0.01 * (min(n, 3) - 2 * max(0, n - 3)) for n in range(1, count + 1)]
+    return tuple(
+        EpochRecord(
+            n, 0.1 / n, 3.0 / n - first, None if n == 2 else share, 1.5, 100.0 * n,
+            n * 2**20, side, 64,
+        )
+        for n, share in enumerate(shares, 1)
+    )  # fmt: skip
+
+
+def start(
+    folder: RunFolder, name: str, *, searched: bool = True, trained: ArchSpec | None = None
+) -> None:
     """Writes run.toml."""
     data = DataConfig(
         source=f"{name}</script>",
@@ -45,7 +81,11 @@ def start(folder: RunFolder, name: str, *, searched: bool = True) -> None:
         space="mixed", resolution=16, target_macs=2e6, exponent=-0.07, trials=6, epochs=1
     )
     config = RunConfig(
-        seed=7, data=data, recipe=load_recipe("fast"), search=search if searched else None
+        seed=7,
+        data=data,
+        recipe=load_recipe("fast", {"epochs": 5, "lr": 0.07}),
+        search=search if searched else None,
+        training=None if trained is None else TrainingConfig(spec=spec_to_json(trained)),
     )
     write_config(folder.config_path, config)
 
@@ -95,7 +135,9 @@ def grid(folder: RunFolder, name: str, *, seeds: int = 1) -> None:
     folder.write_json(folder.constants_path, {**constants, "base": {"name": name}})
 
 
-def _result(spec: ArchSpec, role: str, accuracy: float, deviation: float | None) -> dict[str, Any]:
+def final_row(
+    spec: ArchSpec, role: str, accuracy: float, deviation: float | None
+) -> dict[str, Any]:
     counted = cost(spec)
     return {
         "name": spec.name, "role": role, "resolution": spec.resolution, "macs": counted.macs,
@@ -105,27 +147,54 @@ def _result(spec: ArchSpec, role: str, accuracy: float, deviation: float | None)
     }  # fmt: skip
 
 
-def _checkpoint(path: Path, spec: ArchSpec) -> None:
-    info = TrainingInfo(
-        spec, CLASSES, (0.5,) * 3, (0.2,) * 3, {}, {}, 11, metrics={"history": HISTORY}
-    )
+def _checkpoint(path: Path, spec: ArchSpec, history: Sequence[Sequence[Any]]) -> TrainingInfo:
+    counted = cost(spec)
+    metrics = {
+        "validation_accuracy": 0.8123, "test_accuracy": 0.7987, "macs": counted.macs,
+        "params": counted.params, "epochs": len(history), "best_epoch": 3, "seconds": 75.0,
+        "history": history,
+    }  # fmt: skip
+    info = TrainingInfo(spec, CLASSES, (0.5,) * 3, (0.2,) * 3, {}, {}, 11, metrics=metrics)
     save_network(path, build(spec), info)
+    return info
+
+
+def add_training(
+    folder: RunFolder, path: Path, spec: ArchSpec, epochs: Iterable[EpochRecord]
+) -> None:
+    """Writes a checkpoint and its epochs, as a finished training does."""
+    history: list[tuple[Any, ...]] = [astuple(record) for record in epochs]
+    info = _checkpoint(path, spec, history)
+    add_metrics(folder, path.stem, info)
+
+
+def train(folder: RunFolder, name: str) -> None:
+    """Writes what `nas train` leaves."""
+    spec = base_spec(name)
+    start(folder, name, searched=False, trained=spec)
+    add_training(folder, folder.path / f"{name}.safetensors", spec, epochs_of(0.5))
 
 
 def results(folder: RunFolder, name: str) -> None:
-    """Writes a family of two, a baseline, their final rows, two seeds' checkpoints, the ledger."""
+    """Writes a family of two, a baseline, their final rows and trainings, the ledger.
+
+    The base's second seed was trained before metrics.parquet was.
+    """
     members = phi_ladder(base_spec(name), Constants(1.2, 1.1, 1.15), (0.0, 1.0))
     write_family(folder, members)
     base, larger = (member.spec for member in members)
     baseline = replace(base, name=f"rival{name}")
     rows = [
-        _result(base, "base", 0.9123, 0.0045),
-        _result(larger, "φ = 1", 0.9345, None),
-        _result(baseline, "baseline", 0.8901, 0.0067),
+        final_row(base, "base", 0.9123, 0.0045),
+        final_row(larger, "φ = 1", 0.9345, None),
+        final_row(baseline, "baseline", 0.8901, 0.0067),
     ]
     folder.write_json(folder.path / "results.json", rows)
-    _checkpoint(folder.family_path / f"{base.name}.safetensors", base)
-    _checkpoint(folder.family_path / f"{base.name}.seed1.safetensors", base)
+    for number, spec in enumerate((base, larger, baseline)):
+        room = folder.family_path if number < 2 else folder.baselines_path
+        path = room / f"{spec.name}.safetensors"
+        add_training(folder, path, spec, epochs_of(0.5 + 0.1 * number, side=spec.resolution))
+    _checkpoint(folder.family_path / f"{base.name}.seed1.safetensors", base, OLD_HISTORY)
     folder.write_json(folder.ledger_path, {"search": {"wall": 3725.0, "cpu": 4.2}})
     (folder.family_path / "torn.safetensors").write_bytes(b"not one of ours")
 
@@ -134,6 +203,7 @@ STEPS: dict[str, Callable[[RunFolder, str], None]] = {
     "search": search,
     "grid": grid,
     "results": results,
+    "train": train,
 }
 
 

@@ -1,7 +1,6 @@
 """The report's page: whole, of its own, and safe whatever the names are."""
 
 import math
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,54 +14,13 @@ from experiments.report.tables import table
 from experiments.store import RunFolder
 from search_spaces.errors import InputError
 from tests.experiments.report.fake_run import EVIL, base_spec, fake_run, grid
+from tests.experiments.report.pages import Page, read
 
 ALL = ("search", "grid", "results")
 SECTIONS = [
-    "results", "accuracy", "search", "scaling", "base", "family", "curves", "time", "reproduce",
+    "results", "accuracy", "search", "scaling", "base", "family", "curves", "recipe", "time",
+    "reproduce",
 ]  # fmt: skip
-EMPTY_TAGS = {"meta", "rect"}
-
-
-class Page(HTMLParser):
-    """Reads a page: its tags with attributes, its text without scripts, and what is not closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words = ""
-        self.scripts = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in EMPTY_TAGS:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            self.scripts += data
-        elif not self.open or self.open[-1] != "style":
-            self.words += data
-
-    def ids(self, tag: str) -> list[str | None]:
-        return [attributes.get("id") for name, attributes in self.tags if name == tag]
-
-
-def read(folder: RunFolder) -> Page:
-    path = write_report(folder)
-    assert path == folder.path / "report.html"
-    assert path.stat().st_size < 8 * 2**20
-    page = Page(path.read_text(encoding="utf-8"))
-    assert page.open == []
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +40,13 @@ def test_page_needs_no_other_file_and_no_network(whole: Page) -> None:
 
 def test_plotly_comes_once_and_every_figure_is_drawn(whole: Page) -> None:
     drawn = [name for name in whole.ids("div") if name]
-    assert drawn == [f"figure-{number}" for number in range(1, 7)]
+    assert drawn == [f"figure-{number}" for number in range(1, 8)]
     assert all(f'Plotly.newPlot("{name}"' in "".join(whole.scripts.split("  ")) for name in drawn)
     assert whole.scripts.count("window.PlotlyConfig") == 1
 
 
 def test_no_figure_offers_to_send_itself_anywhere(whole: Page) -> None:
-    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 6
+    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 7
     assert '"showSendToCloud": true' not in whole.scripts
 
 
@@ -163,7 +121,7 @@ def test_names_cannot_run_or_break_the_page(tmp_path: Path) -> None:
     page = read(folder)
     tags = [tag for tag, _ in page.tags]
     assert "img" not in tags
-    assert tags.count("script") == 8  # a figure has one; plotly.js and its settings are two more
+    assert tags.count("script") == 10  # one a figure, plotly.js, its settings, the checkboxes
     assert not any(key.startswith("on") for _, found in page.tags for key in found)
     assert EVIL in page.words
     assert "<img src=x" not in page.scripts
@@ -186,14 +144,11 @@ def test_drawing_has_a_bar_a_block_and_says_it_in_words() -> None:
     assert (attributes["aria-labelledby"] or "").split() == [*page.ids("title"), *page.ids("desc")]
 
 
-def test_hovers_show_block_strings_and_epochs_without_accuracy_are_skipped(tmp_path: Path) -> None:
+def test_hovers_show_block_strings(tmp_path: Path) -> None:
     contents = read_contents(fake_run(tmp_path, *ALL))
     trials = figures.trials_figure(contents)
     assert all("_k" in text and "_c" in text for text in trials.data[0].hovertext)
     assert "ir_r11_k5_s1_e4_c8_se0.25" in figures.test_figure(contents).data[1].hovertext[0]
-    curves = figures.accuracy_curves(contents.trainings)
-    assert [list(line.x) for line in curves.data] == [[1, 3], [1, 3]]
-    assert [line.showlegend for line in curves.data] == [True, False]
 
 
 @pytest.mark.parametrize("low", [1.0, 1.4e6, 3e9])
@@ -217,7 +172,7 @@ def test_all_trials_failed_leaves_their_errors(tmp_path: Path) -> None:
     assert "no memory" in page.words
 
 
-@pytest.mark.parametrize("name", ["best.json", "scaling/grid.parquet"])
+@pytest.mark.parametrize("name", ["best.json", "scaling/grid.parquet", "metrics.parquet"])
 def test_torn_file_is_named(tmp_path: Path, name: str) -> None:
     folder = fake_run(tmp_path, *ALL)
     (folder.path / name).write_text("{")
