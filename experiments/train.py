@@ -132,13 +132,15 @@ def fit(
     fewer training images than a batch or a recipe for images of another size.
     """
     engine = engine or Engine()
-    with _own_randomness(device):
+    with device.exactly(), _own_randomness(device):
         trainer = Trainer(
             device.place(network), data, recipe, resolution=resolution, seed=seed, device=device,
             loss_step=loss_step, engine=engine,
         )  # fmt: skip
         if resume is not None and (state := load_state(resume, device)) is not None:
             trainer.restore(state)
+        if engine.on_start is not None:
+            engine.on_start(trainer.progress.history)
         _epochs(trainer, resume, on_epoch)
         network.load_state_dict(trainer.best)
     progress = trainer.progress
