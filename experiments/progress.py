@@ -67,7 +67,9 @@ class _Bar(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yields the bar, then the line."""
         yield self.make_tasks_table(self.tasks)
-        yield from (Text(f"  {line}") for line in self.status if line)
+        yield from (
+            Text(f"  {line}", no_wrap=False, overflow="fold") for line in self.status if line
+        )
 
 
 def _bar(console: Console) -> _Bar:
