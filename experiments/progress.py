@@ -65,7 +65,7 @@ class _Bar(Progress):
     status: tuple[str, ...] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Yields the bar, then the line."""
+        """Yields the bar, then the lines, wrapped where they are longer than it is wide."""
         yield self.make_tasks_table(self.tasks)
         yield from (
             Text(f"  {line}", no_wrap=False, overflow="fold") for line in self.status if line

@@ -233,7 +233,6 @@ class Session:
         progress = self._progress(
             spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True
         )
-
         trained = train(
             spec,
             self.data,

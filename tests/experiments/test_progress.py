@@ -82,3 +82,12 @@ def test_time_left_is_reckoned_from_the_first_plan_without_what_was_done_before(
     clock.now = 510.0
     reporter.under_way(1.0, "a quarter of the rest")
     assert reporter._left() == "about 30s left"
+
+
+def test_a_line_that_is_longer_than_the_terminal_is_wide_is_wrapped() -> None:
+    out, clock = io.StringIO(), Clock()
+    console = Console(file=out, force_terminal=True, width=60, highlight=False, soft_wrap=True)
+    words = [f"word{number}" for number in range(20)]
+    with ConsoleReporter(console, clock=clock) as reporter:
+        reporter.under_way(1.0, " ".join(words))
+    assert all(word in out.getvalue() for word in words)
