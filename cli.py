@@ -63,6 +63,8 @@ def run(
     workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    deterministic: o.Deterministic = False,
+    track: o.Track = None,
     json: o.Json = False,
 ) -> None:
     """Does it all: searches, scales, trains, compares, exports. Run again, it continues."""
@@ -83,7 +85,7 @@ def run(
     plan = run_plan(grid, phi=phi, seeds=seeds, baselines=baselines, formats=formats)
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, workers=workers,
+        overrides=set_, epochs=epochs, workers=workers, deterministic=deterministic, track=track,
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         run_all(session, plan)
@@ -113,6 +115,7 @@ def search(
     workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    deterministic: o.Deterministic = False,
     json: o.Json = False,
 ) -> None:
     """Searches a space for the network with the best reward at a MACs target."""
@@ -128,7 +131,7 @@ def search(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, workers=workers,
+        overrides=set_, workers=workers, deterministic=deterministic,
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         session.reporter.plan(search_work(session))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import psutil
 import torch
 from torch import nn
 
+from experiments.determinism import deterministic_torch
 from search_spaces.errors import InputError
 
 __all__ = ["Device", "pick_device"]
@@ -21,9 +23,13 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Holds a torch device; CUDA trains in bfloat16, the CPU in float32, both channels_last."""
+    """Holds a torch device; CUDA trains in bfloat16, the CPU in float32, both channels_last.
+
+    A `deterministic` GPU computes bitwise the same again, more slowly; a CPU does so anyway.
+    """
 
     torch: torch.device
+    deterministic: bool = False
 
     @property
     def is_cuda(self) -> bool:
@@ -35,6 +41,17 @@ class Device:
         """Computes in bfloat16 on a GPU, in float32 elsewhere."""
         with torch.autocast("cuda", torch.bfloat16, enabled=self.is_cuda):
             yield
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """Computes bitwise the same again, where the device was asked to and would not anyway."""
+        wanted = self.deterministic and self.is_cuda
+        return deterministic_torch() if wanted else contextlib.nullcontext()
+
+    def memory(self) -> int:
+        """Counts bytes: on a GPU the most that was allocated, else what the process holds."""
+        if self.is_cuda:
+            return int(torch.cuda.max_memory_allocated(self.torch))
+        return int(psutil.Process().memory_info().rss)
 
     def place(self, network: NetworkT) -> NetworkT:
         """Moves a network here, its weights channels_last."""
@@ -69,7 +86,7 @@ class Device:
             torch.cuda.synchronize(self.torch)
 
 
-def pick_device(name: str = "auto") -> Device:
+def pick_device(name: str = "auto", *, deterministic: bool = False) -> Device:
     """Returns the device called `auto`, `cpu`, `cuda` or `cuda:1`.
 
     Raises `InputError` for a name that is not known or a GPU that is not there.
@@ -86,4 +103,4 @@ def pick_device(name: str = "auto") -> Device:
         raise InputError(f"no device is called {name!r}; a GPU is cuda or cuda:N") from None
     if device.index is not None and device.index >= torch.cuda.device_count():
         raise InputError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs")
-    return Device(device)
+    return Device(device, deterministic)

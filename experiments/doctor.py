@@ -25,10 +25,12 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = {
     "datasets": "pip install 'compound-nas[hf]'",
+    "mlflow-skinny": "pip install 'compound-nas[mlflow]'",
     "ninja": "pip install 'compound-nas[compile]'",
     "onnx": "pip install 'compound-nas[onnx]'",
     "onnxruntime": "pip install 'compound-nas[onnx]'",
     "onnxscript": "pip install 'compound-nas[onnx]'",
+    "tensorboard": "pip install 'compound-nas[tensorboard]'",
     "timm": "pip install 'compound-nas[timm]'",
     "torchvision": "pip install 'compound-nas[timm]'",
     "optuna-dashboard": "pip install 'compound-nas[dashboard]'",

@@ -40,6 +40,7 @@ def scale(
     workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    deterministic: o.Deterministic = False,
     out: o.MaybeOut = None,
     json: o.Json = False,
 ) -> None:
@@ -70,9 +71,9 @@ def scale(
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-            overrides=set_, workers=workers,
+            overrides=set_, workers=workers, deterministic=deterministic,
         )  # fmt: skip
-    with session_of(request, folder, json, device) as session:
+    with session_of(request, folder, json, device, deterministic=deterministic) as session:
         result = steps.grid_command(session, spec, plan)
     print_json(result) if json else print_grid(result)
 
@@ -92,6 +93,8 @@ def train(
     workers: o.Workers = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    deterministic: o.Deterministic = False,
+    track: o.Track = None,
     out: o.MaybeOut = None,
     json: o.Json = False,
 ) -> None:
@@ -108,7 +111,10 @@ def train(
             "--epochs": epochs, "--weights": weights, "--out": out, "--seed": seed or None,
             "--recipe": None if recipe == "fast" else recipe,
         }  # fmt: skip
-        document = _resumed(resume, given, json, device, workers)
+        document = _resumed(
+            resume, given, json,
+            device=device, workers=workers, deterministic=deterministic, track=track or [],
+        )  # fmt: skip
     else:
         if arch is None:
             raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
@@ -117,7 +123,8 @@ def train(
         source, limit, image_size = data_asked(found, data, limit=limit, image_size=image_size)
         request = data_request(
             source, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-            overrides=set_, epochs=epochs, workers=workers,
+            overrides=set_, epochs=epochs, workers=workers, deterministic=deterministic,
+            track=track,
         )  # fmt: skip
         asked = training_asked(found, spec, request, weights)
         folder = out or Path("runs") / f"train-{spec.name}"
@@ -127,18 +134,30 @@ def train(
 
 
 def _resumed(
-    folder: Path, given: Mapping[str, object], quiet: bool, device: str, workers: int | None
+    folder: Path,
+    given: Mapping[str, object],
+    quiet: bool,
+    *,
+    device: str,
+    workers: int | None,
+    deterministic: bool,
+    track: list[str],
 ) -> dict[str, object]:
     """Goes on with a training, as its folder says and nothing else."""
+    from experiments.tracking import parse_trackers
     from experiments.train_step import resumed, train_document
 
     for name, value in given.items():
         if value is not None:
             raise InputError(f"--resume {folder} says how it is trained; leave {name} out")
+    trackers = parse_trackers(track)
     with (
         reporting(quiet) as reporter,
-        resumed(folder, reporter, device=device, workers=workers) as (session, spec),
-    ):
+        resumed(
+            folder, reporter,
+            device=device, workers=workers, deterministic=deterministic, track=trackers,
+        ) as (session, spec),
+    ):  # fmt: skip
         return train_document(session, spec)
 
 

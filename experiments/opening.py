@@ -52,21 +52,28 @@ def opened(
 
 
 @contextmanager
-def reopened(out: Path, quiet: bool, device: str) -> Iterator[Session]:
+def reopened(
+    out: Path, quiet: bool, device: str, *, deterministic: bool = False
+) -> Iterator[Session]:
     """Opens a run folder as it was made."""
     from experiments.prepare import reopen
     from experiments.store import RunFolder
 
     with (
         reporting(quiet) as reporter,
-        reopen(RunFolder(out), reporter, device=device) as session,
+        reopen(RunFolder(out), reporter, device=device, deterministic=deterministic) as session,
     ):
         yield session
 
 
 @contextmanager
 def session_of(
-    request: DataRequest | None, folder: Path, quiet: bool, device: str
+    request: DataRequest | None,
+    folder: Path,
+    quiet: bool,
+    device: str,
+    *,
+    deterministic: bool = False,
 ) -> Iterator[Session]:
     """Opens a folder for the data asked for, or with the data that it was made with."""
     from experiments.data import FORMS
@@ -74,6 +81,10 @@ def session_of(
 
     if request is None and not RunFolder.is_run(folder):
         raise InputError(f"--data is missing ({FORMS}), since {folder} is no run folder")
-    folder_of = opened(request, folder, quiet) if request else reopened(folder, quiet, device)
+    folder_of = (
+        opened(request, folder, quiet)
+        if request
+        else reopened(folder, quiet, device, deterministic=deterministic)
+    )
     with folder_of as session:
         yield session

@@ -25,6 +25,14 @@ Out = Annotated[Path, typer.Option("--out", help="run folder")]
 MaybeOut = Annotated[Path | None, typer.Option("--out", help="run folder, or folder to write to")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="of splits, samplers and trainings")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="on a GPU: the same weights, bitwise, each time; slower"),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", metavar="NAME", help="write curves for tensorboard, mlflow or both"),
+]
 Recipe = Annotated[str, typer.Option("--recipe", help="training recipe: a name, or a TOML file")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="replace a recipe value")

@@ -35,6 +35,8 @@ class DataRequest:
     recipe: str = "fast"
     overrides: dict[str, Any] = field(default_factory=dict)
     workers: int | None = None
+    deterministic: bool = False
+    track: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def start(
 
     Nothing is written before everything has been checked.
     """
-    device = pick_device(request.device)
+    device = pick_device(request.device, deterministic=request.deterministic)
     recipe = load_recipe(request.recipe, request.overrides)
     if recipe.from_weights and (training is None or training.weights is None):
         raise InputError(
@@ -132,7 +134,8 @@ def start(
     folder.check(config)
     _say_crowded(device, reporter)
     with folder.lock():
-        yield Session(folder, folder.open(config), data, device, reporter, request.workers)
+        opened = folder.open(config)
+        yield Session(folder, opened, data, device, reporter, request.workers, request.track)
 
 
 def _say_crowded(device: Device, reporter: Reporter) -> None:
@@ -145,15 +148,21 @@ def _say_crowded(device: Device, reporter: Reporter) -> None:
 
 @contextmanager
 def reopen(
-    folder: RunFolder, reporter: Reporter, *, device: str = "auto", workers: int | None = None
+    folder: RunFolder,
+    reporter: Reporter,
+    *,
+    device: str = "auto",
+    workers: int | None = None,
+    deterministic: bool = False,
+    track: tuple[str, ...] = (),
 ) -> Iterator[Session]:
     """Opens a run folder with the data and recipe that it was made with."""
     config = folder.read()
-    picked = pick_device(device)
+    picked = pick_device(device, deterministic=deterministic)
     data = _same_data(folder, config.data)
     _say_crowded(picked, reporter)
     with folder.lock():
-        yield Session(folder, config, data, picked, reporter, workers)
+        yield Session(folder, config, data, picked, reporter, workers, track)
 
 
 def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from rich.console import Console, RenderableType
@@ -13,6 +13,8 @@ from rich.text import Text
 from experiments.amounts import format_seconds
 
 __all__ = ["ConsoleReporter", "Reporter"]
+
+BAR_SECONDS, LINE_SECONDS = 0.5, 10.0  # between two looks at what is under way
 
 
 class Reporter:
@@ -31,7 +33,14 @@ class Reporter:
         """Says which step begins."""
 
     def running(self, text: str) -> None:
-        """Says what is being done right now."""
+        """Says what begins right now."""
+
+    def due(self) -> bool:
+        """Tells whether it is time to say `under_way` again."""
+        return False
+
+    def under_way(self, work: float, text: str) -> None:
+        """Says how much is done of the work that `done` will be told of, and in a few words how."""
 
     def best(self, text: str) -> None:
         """Says what is the best so far."""
@@ -51,14 +60,16 @@ class Reporter:
 
 
 class _Bar(Progress):
-    """Draws a bar with a line of text below it."""
+    """Draws a bar with lines of text below it."""
 
-    status = ""
+    status: tuple[str, ...] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Yields the bar, then the line."""
+        """Yields the bar, then the lines, wrapped where they are longer than it is wide."""
         yield self.make_tasks_table(self.tasks)
-        yield Text(f"  {self.status}", overflow="ellipsis", no_wrap=True)
+        yield from (
+            Text(f"  {line}", no_wrap=False, overflow="fold") for line in self.status if line
+        )
 
 
 def _bar(console: Console) -> _Bar:
@@ -75,12 +86,18 @@ def _bar(console: Console) -> _Bar:
 
 
 class ConsoleReporter(Reporter):
-    """Draws a bar where the terminal has a cursor, and prints plain lines where it has none."""
+    """Draws a bar where the terminal has a cursor, and prints plain lines where it has none.
 
-    def __init__(self, console: Console | None = None) -> None:
+    `clock` gives seconds. The time left is reckoned from the moment when work is first planned.
+    """
+
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-        self.total = self.finished = 0.0
-        self.started = time.monotonic()
+        self.clock = clock
+        self.total = self.finished = self.partly = 0.0
+        self.started = self.shown = clock()
         self.title = self.now = self.found = ""
         self.bar: _Bar | None = None
         self.task: TaskID | None = None
@@ -103,6 +120,8 @@ class ConsoleReporter(Reporter):
 
     def plan(self, work: float) -> None:
         """Adds work that is still to be done."""
+        if not self.total:
+            self.started = self.clock()
         self.total += work
         self._draw()
 
@@ -114,12 +133,25 @@ class ConsoleReporter(Reporter):
     def step(self, title: str) -> None:
         """Prints the step's title."""
         self.title, self.now, self.found = title, "", ""
+        self.shown = self.clock()
         self.console.print(f"── {title}", style="bold", markup=False)  # a path may hold [/x]
         self._draw()
 
     def running(self, text: str) -> None:
-        """Shows what is being done, where there is a bar; plain lines only say what is done."""
-        self.now = text
+        """Shows what begins, where there is a bar; plain lines tell of it after a while."""
+        self.now, self.partly = text, 0.0
+        self.shown = self.clock()
+        self._draw()
+
+    def due(self) -> bool:
+        """Tells whether what is under way was last shown long enough ago."""
+        wait = LINE_SECONDS if self.bar is None else BAR_SECONDS
+        return self.clock() - self.shown >= wait
+
+    def under_way(self, work: float, text: str) -> None:
+        """Moves the bar, or prints a line that says how far what is running has come."""
+        self.now, self.partly = text, work
+        self._line(text)
         self._draw()
 
     def best(self, text: str) -> None:
@@ -130,24 +162,31 @@ class ConsoleReporter(Reporter):
     def done(self, work: float, text: str = "") -> None:
         """Moves the bar; where there is none, prints `text` with the best and the time left."""
         self.finished += work
-        if self.bar is None and text:
-            parts = [text, *([f"best: {self.found}"] if self.found else []), self._left()]
-            self.console.print(" | ".join(parts), markup=False)
+        self.partly = 0.0
+        if text:
+            self._line(text)
         self._draw()
 
     def note(self, text: str) -> None:
         """Prints a line that stays, above the bar if there is one."""
         self.console.print(text, markup=False)
 
+    def _line(self, text: str) -> None:
+        self.shown = self.clock()
+        if self.bar is None:
+            parts = [text, *([f"best: {self.found}"] if self.found else []), self._left()]
+            self.console.print(" | ".join(parts), markup=False)
+
     def _left(self) -> str:
-        if self.finished <= 0 or self.total <= self.finished:
+        finished = self.finished + self.partly
+        if finished <= 0 or self.total <= finished:
             return "…"
-        spent = time.monotonic() - self.started
-        return f"about {format_seconds(spent * (self.total / self.finished - 1))} left"
+        spent = self.clock() - self.started
+        return f"about {format_seconds(spent * (self.total / finished - 1))} left"
 
     def _draw(self) -> None:
         if self.bar is None or self.task is None:
             return
-        share = min(0.999, self.finished / max(self.total, 1e-9))
-        self.bar.status = self.now + (f"   best so far: {self.found}" if self.found else "")
+        share = min(0.999, (self.finished + self.partly) / max(self.total, 1e-9))
+        self.bar.status = (self.now, f"best so far: {self.found}" if self.found else "")
         self.bar.update(self.task, description=self.title, completed=share, left=self._left())

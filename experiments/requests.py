@@ -8,6 +8,7 @@ from experiments.prepare import DataRequest, SearchRequest
 from experiments.recipes import parse_overrides
 from experiments.run import RunPlan
 from experiments.scale_step import GridPlan
+from experiments.tracking import parse_trackers
 from scaling.family import parse_phis
 from scaling.grid import GridRange, admitted
 
@@ -25,12 +26,18 @@ def data_request(
     overrides: list[str] | None = None,
     epochs: int | None = None,
     workers: int | None = None,
+    deterministic: bool = False,
+    track: list[str] | None = None,
 ) -> DataRequest:
     """Reads which data and which recipe; `epochs` is one more override."""
+    trackers = parse_trackers(track or [])
     values = parse_overrides(overrides or [])
     if epochs is not None:
         values["epochs"] = epochs
-    return DataRequest(source, limit, image_size, seed, device, recipe, values, workers)
+    return DataRequest(
+        source, limit, image_size, seed, device, recipe, values, workers,
+        deterministic=deterministic, track=trackers,
+    )  # fmt: skip
 
 
 def search_request(

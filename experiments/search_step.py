@@ -83,7 +83,7 @@ def run_search(session: Session) -> ArchSpec:
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         spec = replace(spec, name=f"trial {display.shown + 1} of {asked.trials}")
-        return session.evaluate(spec, seed=seed, epochs=asked.epochs)
+        return session.evaluate(spec, seed=seed, epochs=asked.epochs, planned=unit)
 
     try:
         trials = search(
@@ -175,7 +175,7 @@ def _confirmed(
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         known = session.is_known(spec, seed=seed, epochs=asked.epochs)
         try:
-            evaluation = session.evaluate(spec, seed=seed, epochs=asked.epochs)
+            evaluation = session.evaluate(spec, seed=seed, epochs=asked.epochs, planned=unit)
         except RunError as error:
             session.reporter.note(f"{spec.name} failed when trained again: {error}")
             raise

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
@@ -21,8 +22,10 @@ from experiments.progress import Reporter
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog, RunFolder
 from experiments.tensors import Normalize
+from experiments.tracking import RESULTS, Tracked, Tracking, settings
 from experiments.train import Engine, EpochRecord, Trained, accuracy, train
 from experiments.training.optimizers import state_tensors
+from experiments.training_progress import TrainingProgress, epoch_shares
 from nas.evaluation import Evaluation
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
@@ -30,6 +33,8 @@ from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Session", "data_config"]
+
+T = TypeVar("T")
 
 
 def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
@@ -54,6 +59,14 @@ def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
     return 3 * 4 * int(cost(spec).params) * tensors
 
 
+def _both(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[T], None]:
+    def tell(value: T) -> None:
+        first(value)
+        second(value)
+
+    return tell
+
+
 @dataclass(frozen=True)
 class Session:
     """Trains networks of one run, never the same one twice."""
@@ -64,6 +77,7 @@ class Session:
     device: Device
     reporter: Reporter
     workers: int | None = None
+    track: tuple[str, ...] = ()
 
     @cached_property
     def log(self) -> EvaluationLog:
@@ -87,25 +101,42 @@ class Session:
         start = f":{weights}" if weights else ""
         return f"{fingerprint(spec)}:{recipe.digest}:{data}:{seed}{start}"
 
-    @property
-    def engine(self) -> Engine:
-        """Says how this session's trainings run."""
-        return Engine(workers=self.workers, on_note=self.reporter.note)
+    def _progress(
+        self, spec: ArchSpec, recipe: Recipe, name: str, *, work: float, by_epoch: bool = False
+    ) -> TrainingProgress:
+        shares = epoch_shares(recipe, resolution=spec.resolution, images=len(self.data.train))
+        return TrainingProgress(
+            self.reporter, name,
+            work=work, shares=shares, memory=self.device.memory, by_epoch=by_epoch,
+        )  # fmt: skip
 
     def is_known(self, spec: ArchSpec, *, seed: int, epochs: int) -> bool:
         """Tells whether `evaluate` would look this training up."""
         return self.log.get(self.key(spec, self.short_recipe(epochs), seed)) is not None
 
-    def evaluate(self, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
-        """Trains a network and returns its validation accuracy, or looks that training up."""
+    def evaluate(
+        self, spec: ArchSpec, *, seed: int, epochs: int, planned: float | None = None
+    ) -> Evaluation:
+        """Trains a network and returns its validation accuracy, or looks that training up.
+
+        The caller tells the reporter of the work that it `planned` for this (None: `work`) once it
+        is done.
+        """
         recipe = self.short_recipe(epochs)
         key = self.key(spec, recipe, seed)
         known = self.log.get(key)
         if known is not None:
             return known
-        self.reporter.running(f"{spec.name}, {format_count(cost(spec).macs)} MACs")
+        name = f"{spec.name}, {format_count(cost(spec).macs)} MACs"
+        self.reporter.running(name)
         start = time.perf_counter()
-        trained = train(spec, self.data, recipe, seed=seed, device=self.device, engine=self.engine)
+        work = self.work(spec, epochs) if planned is None else planned
+        progress = self._progress(spec, recipe, name, work=work)
+        engine = Engine(workers=self.workers, on_note=self.reporter.note, on_step=progress.step)
+        trained = train(
+            spec, self.data, recipe,
+            seed=seed, device=self.device, on_epoch=progress.epoch, engine=engine,
+        )  # fmt: skip
         counted = cost(replace(spec, num_classes=self.data.num_classes))
         evaluation = Evaluation(
             accuracy=trained.accuracy,
@@ -169,10 +200,39 @@ class Session:
         wanted = self.info(spec, recipe, seed, weights)
         key = hashlib.sha256(self.key(spec, recipe, seed, weights).encode()).hexdigest()[:16]
         resume = path.parent / f".{path.stem}.{key}.resume"
-        if self._finished(path, wanted, replaces=replaces):
-            self.reporter.skip(self.work(spec, recipe.epochs))
-            return self._kept(path, read_info(path), resume)
-        check_room(path.parent, _file_bytes(spec, recipe), what=f"training {spec.name}")
+        tracked = Tracked(path.stem, key, settings(wanted, recipe))
+        with Tracking(
+            self.track, self.folder.path, tracked, on_note=self.reporter.note
+        ) as tracking:
+            if self._finished(path, wanted, replaces=replaces):
+                self.reporter.skip(self.work(spec, recipe.epochs))
+                info = read_info(path)
+                tracking.started([EpochRecord(*row) for row in info.metrics["history"]])
+            else:
+                check_room(path.parent, _file_bytes(spec, recipe), what=f"training {spec.name}")
+                trained = self._train(spec, recipe, seed, resume, tracking, start=start)
+                info = replace(wanted, metrics=self._metrics(trained))
+                save_network(path, trained.network, info)
+            tracking.ended({name: info.metrics[name] for name in RESULTS})
+        # Also where a training was killed while it was ended, its checkpoint safe.
+        add_metrics(self.folder, path.stem, info)
+        resume.unlink(missing_ok=True)
+        return info
+
+    def _train(
+        self,
+        spec: ArchSpec,
+        recipe: Recipe,
+        seed: int,
+        resume: Path,
+        tracking: Tracking,
+        *,
+        start: TrainingConfig | None,
+    ) -> Trained:
+        """Trains from the start or where a state was kept, and says how it goes."""
+        progress = self._progress(
+            spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True
+        )
         trained = train(
             spec,
             self.data,
@@ -180,27 +240,17 @@ class Session:
             seed=seed,
             device=self.device,
             resume=resume,
-            on_epoch=lambda record: self._report_epoch(record, spec, path.stem, recipe),
+            on_epoch=_both(progress.epoch, tracking.epoch),
             weights=Path(start.weights) if start and start.weights else None,
-            engine=self.engine,
+            engine=Engine(
+                workers=self.workers,
+                on_note=self.reporter.note,
+                on_start=_both(progress.started, tracking.started),
+                on_step=progress.step,
+            ),
         )
-        left = recipe.epochs - len(trained.history)
-        self.reporter.skip(self.work(spec, max(0, left)))
-        info = replace(wanted, metrics=self._metrics(trained))
-        save_network(path, trained.network, info)
-        return self._kept(path, info, resume)
-
-    def _kept(self, path: Path, info: TrainingInfo, resume: Path) -> TrainingInfo:
-        """Ends a training whose checkpoint is safe, also where it was killed while ending it."""
-        add_metrics(self.folder, path.stem, info)
-        resume.unlink(missing_ok=True)
-        return info
-
-    def _report_epoch(self, record: EpochRecord, spec: ArchSpec, name: str, recipe: Recipe) -> None:
-        score = "" if record.accuracy is None else f", validation {record.accuracy:.1%}"
-        text = f"{name}: epoch {record.epoch}/{recipe.epochs}, loss {record.loss:.3f}{score}"
-        self.reporter.done(self.work(spec, 1), text)
-        self.reporter.running(text)
+        progress.ended()
+        return trained
 
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""
@@ -213,13 +263,14 @@ class Session:
             workers=self.workers,
         )
         normalize = Normalize(self.data.mean, self.data.std).to(self.device.torch)
-        test_accuracy = accuracy(
-            trained.network.to(self.device.torch),
-            test,
-            normalize,
-            self.device,
-            resolution=spec.resolution,
-        )
+        with self.device.exactly():
+            test_accuracy = accuracy(
+                trained.network.to(self.device.torch),
+                test,
+                normalize,
+                self.device,
+                resolution=spec.resolution,
+            )
         trained.network.cpu()
         counted = cost(spec)
         return {

@@ -135,13 +135,15 @@ def fit(
     engine = engine or Engine()
     if not device.is_cuda:
         keep_freed_memory()
-    with _own_randomness(device):
+    with device.exactly(), _own_randomness(device):
         trainer = Trainer(
             device.place(network), data, recipe, resolution=resolution, seed=seed, device=device,
             loss_step=loss_step, engine=engine,
         )  # fmt: skip
         if resume is not None and (state := load_state(resume, device)) is not None:
             trainer.restore(state)
+        if engine.on_start is not None:
+            engine.on_start(trainer.progress.history)
         _epochs(trainer, resume, on_epoch)
         network.load_state_dict(trainer.best)
     progress = trainer.progress

@@ -75,7 +75,13 @@ def training_asked(
 
 @contextmanager
 def resumed(
-    folder: Path, reporter: Reporter, *, device: str, workers: int | None
+    folder: Path,
+    reporter: Reporter,
+    *,
+    device: str,
+    workers: int | None,
+    deterministic: bool = False,
+    track: tuple[str, ...] = (),
 ) -> Iterator[tuple[Session, ArchSpec]]:
     """Opens what `nas train` was asked in a folder; raises `InputError` where that was nothing."""
     run = RunFolder(folder)
@@ -85,7 +91,9 @@ def resumed(
             f"{folder}: holds no training of `nas train`; a run goes on with its own command"
         )
     spec = spec_from_json(asked.spec, where=str(run.config_path))
-    with reopen(run, reporter, device=device, workers=workers) as session:
+    with reopen(
+        run, reporter, device=device, workers=workers, deterministic=deterministic, track=track
+    ) as session:
         yield session, spec
 
 

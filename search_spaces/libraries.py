@@ -1,4 +1,4 @@
-"""Optional libraries with networks or counters of their own, imported where they are needed."""
+"""Optional libraries, such as those with networks of their own, imported where they are needed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 HOW_TO_GET = {
     "timm": "pip install 'compound-nas[timm]'",
     "torchvision": "pip install 'compound-nas[timm]'",
+    "tensorboard": "pip install 'compound-nas[tensorboard]'",
+    "mlflow": "pip install 'compound-nas[mlflow]'",
 }
 
 

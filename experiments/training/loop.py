@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +41,10 @@ CHECK_STEPS = 50  # between looks at the losses, each of which waits for the dev
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Records a step, counted from 1 in its epoch; `loss` stays on the device until it is read."""
+    """Records a step, counted from 1 in its epoch; `loss` stays on the device until it is read.
+
+    `seconds` are those of the epoch so far, `images` those of one step.
+    """
 
     epoch: int
     step: int
@@ -50,6 +52,7 @@ class StepRecord:
     lr: float
     loss: Tensor
     seconds: float
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,13 @@ class Engine:
     """Says how trainings run; none of it changes a result.
 
     `workers` decode images that are not kept in memory (None: a core each, less one). The state is
-    kept on the way every `checkpoint_seconds`. `on_step` is told of every step, `on_note` what a
-    user should know.
+    kept on the way every `checkpoint_seconds`. `on_start` is told of the epochs that an earlier
+    process finished, `on_step` of every step, `on_note` what a user should know.
     """
 
     workers: int | None = None
     checkpoint_seconds: float = 60.0
+    on_start: Callable[[Sequence[EpochRecord]], None] | None = None
     on_step: Callable[[StepRecord], None] | None = None
     on_note: Callable[[str], None] | None = None
 
@@ -136,7 +140,7 @@ class Trainer:
             if done.step < steps:
                 self._under_way = done
                 save_if_due()
-            self._tell(done, loss, rate, steps)
+            self._tell(done, loss, rate, steps, len(labels))
         self._check_losses(done, steps)
         return self._ended(number, stage, done, start)
 
@@ -214,10 +218,12 @@ class Trainer:
             f"{steps}, learning rate {rate:.3g}; a smaller --set lr may help"
         )
 
-    def _tell(self, done: Partial, loss: Tensor, rate: float, steps: int) -> None:
+    def _tell(self, done: Partial, loss: Tensor, rate: float, steps: int, images: int) -> None:
         if self.engine.on_step is not None:
             epoch = self.progress.epoch + 1
-            self.engine.on_step(StepRecord(epoch, done.step, steps, rate, loss, done.seconds))
+            self.engine.on_step(
+                StepRecord(epoch, done.step, steps, rate, loss, done.seconds, images)
+            )
 
     def _ended(self, number: int, stage: Stage, done: Partial, start: float) -> EpochRecord:
         self._under_way = None
@@ -236,18 +242,13 @@ class Trainer:
             accuracy=score,
             seconds=time.perf_counter() - start,
             images_per_second=done.step * stage.batch_size / max(trained, 1e-9),
-            memory=self._memory(),
+            memory=self.device.memory(),
             resolution=stage.resolution,
             batch_size=stage.batch_size,
         )
         if self.progress.note(record):
             self.best = _weights(network)
         return record
-
-    def _memory(self) -> int:
-        if self.device.is_cuda:
-            return int(torch.cuda.max_memory_allocated(self.device.torch))
-        return int(psutil.Process().memory_info().rss)
 
     def state(self) -> dict[str, Any]:
         """Returns everything a later process needs to go on from here."""

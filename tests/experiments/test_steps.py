@@ -41,7 +41,9 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Lets evaluations cost nothing; returns the fingerprints as they are evaluated."""
     calls: list[str] = []
 
-    def evaluate(self: Session, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
+    def evaluate(
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float = 1.0
+    ) -> Evaluation:
         name, counted = fingerprint(spec), cost(spec)
         calls.append(name)
         accuracy = 0.5 + int(name[:4], 16) / 0x20000 + seed % 5 / 100
@@ -102,12 +104,14 @@ def test_a_network_that_cannot_be_trained_again_is_not_the_best(
     only = fingerprint(run_search(open_session(tmp_path / "only", replace(SEARCH, trials=1))))
     evaluate, seen = Session.evaluate, set[str]()
 
-    def diverges(self: Session, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
+    def diverges(
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float
+    ) -> Evaluation:
         name = fingerprint(spec)
         if name == best and name in seen:
             raise RunError("the loss is nan in epoch 1")
         seen.add(name)
-        return evaluate(self, spec, seed=seed, epochs=epochs)
+        return evaluate(self, spec, seed=seed, epochs=epochs, planned=planned)
 
     monkeypatch.setattr(Session, "evaluate", diverges)
     assert fingerprint(run_search(open_session(tmp_path / "two", SEARCH))) != best

@@ -122,7 +122,8 @@ def interrupted(call: Caller, arch: Path, monkeypatch: pytest.MonkeyPatch) -> It
             raise KeyboardInterrupt
 
     def engine(**options: object) -> loop.Engine:
-        return plain(**options, checkpoint_seconds=0.0, on_step=stop)  # type: ignore[arg-type]
+        changed = {**options, "checkpoint_seconds": 0.0, "on_step": stop}
+        return plain(**changed)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr("experiments.session.Engine", engine)
