@@ -39,12 +39,15 @@ BASE, MAX_STRIDE = "efficientnet_b0", 8
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Names a recipe with replaced values, and its share of the contest's time."""
+    """Names a recipe with replaced values; it trains for the epochs that fit the time.
+
+    Or for those of the entry `like`, whose recipe is the same but for its `values`.
+    """
 
     name: str
     recipe: str
     values: dict[str, Any] = field(default_factory=dict)
-    share: float = 1.0
+    like: str | None = None
 
     def with_epochs(self, epochs: int) -> Recipe:
         """Returns the recipe for a training to its end, validated once."""
@@ -134,9 +137,7 @@ def calibrate(contest: Contest, entry: Entry) -> int:
         spent.append(_clock(device) - start)
     short, long = spent[1:]
     epoch = (long - short) / stages
-    return epochs_within(
-        contest.seconds * entry.share, fixed=short - stages * epoch, epoch=epoch * CALIBRATION
-    )
+    return epochs_within(contest.seconds, fixed=short - stages * epoch, epoch=epoch * CALIBRATION)
 
 
 def compete(contest: Contest, entry: Entry, epochs: int, seed: int) -> dict[str, Any]:
@@ -181,17 +182,19 @@ def run_contest(
     """
     lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
     known = {(line["key"], line.get("seed")): line for line in lines}
-    reporter.plan(len(entries) * (1 + seeds))
+    reporter.plan(len(entries) * (1 + seeds) - sum(entry.like is not None for entry in entries))
     with _pool(contest) as pool:
         asked = {pool.submit(calibrate, contest, entry): entry for entry in entries
-                 if (_key(contest, entry), None) not in known}  # fmt: skip
+                 if entry.like is None and (_key(contest, entry), None) not in known}  # fmt: skip
         for entry, epochs in _finished(asked):
             _keep(kept, known, {"key": _key(contest, entry), "seed": None, "epochs": epochs})
             reporter.done(1, f"{entry.name}: {epochs} epochs fit")
+        fits = {entry.name: known[_key(contest, entry), None]["epochs"] for entry in entries
+                if entry.like is None}  # fmt: skip
         wanted = [(entry, seed) for seed in range(seeds) for entry in entries]
         trainings = {
-            pool.submit(compete, contest, entry, known[_key(contest, entry), None]["epochs"], seed):
-            entry for entry, seed in wanted if (_key(contest, entry), seed) not in known
+            pool.submit(compete, contest, entry, fits[entry.like or entry.name], seed): entry
+            for entry, seed in wanted if (_key(contest, entry), seed) not in known
         }  # fmt: skip
         for entry, row in _finished(trainings):
             _keep(kept, known, {"key": _key(contest, entry), **row})
@@ -222,8 +225,14 @@ def summary(rows: Rows, entries: Sequence[Entry]) -> Rows:
     return [_summary_row(entry.name, rows, scores, entries[0].name) for entry in entries]
 
 
+def _of(rows: Rows, name: str) -> Rows:
+    return [row for row in rows if row["entry"] == name]
+
+
 def _summary_row(name: str, rows: Rows, scores: dict[str, list[float]], first: str) -> Any:
-    own = [row for row in rows if row["entry"] == name]
+    own = _of(rows, name)
+    times = [row["seconds"] for row in own]
+    ratios = [one / row["seconds"] for one, row in zip(times, _of(rows, first), strict=True)]
     ahead = [one - other for one, other in zip(scores[first], scores[name], strict=True)]
     several = len(own) > 1
     return {
@@ -232,7 +241,8 @@ def _summary_row(name: str, rows: Rows, scores: dict[str, list[float]], first: s
         "deviation": round(100 * statistics.stdev(scores[name]), 2) if several else None,
         "n": len(own),
         "epochs": own[0]["epochs"],
-        "median s": round(statistics.median(row["seconds"] for row in own), 1),
+        "median s": round(statistics.median(times), 1),
+        f"time of {first}'s": round(statistics.median(ratios), 2),
         f"{first} is ahead by": round(100 * statistics.mean(ahead), 2),
         "± (standard error)": round(100 * statistics.stdev(ahead) / len(ahead) ** 0.5, 2)
         if several
