@@ -136,7 +136,9 @@ def calibrate(contest: Contest, entry: Entry) -> int:
         train(spec, part, entry.with_epochs(epochs), seed=0, device=device)
         spent.append(_clock(device) - start)
     short, long = spent[1:]
-    epoch = (long - short) / stages
+    epoch = max(
+        (long - short) / stages, long / stages / 4
+    )  # noise must not make it next to nothing
     return epochs_within(contest.seconds, fixed=short - stages * epoch, epoch=epoch * CALIBRATION)
 
 

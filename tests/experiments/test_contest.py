@@ -22,8 +22,8 @@ CONTEST = Contest("digits", 160, seconds=0.1, macs=2e5, device="cpu")
 ENTRY = Entry("small", "fast", {"batch_size": 32})
 
 
-def row(entry: str, seed: int, accuracy: float) -> dict[str, Any]:
-    return {"entry": entry, "seed": seed, "accuracy": accuracy, "epochs": 7, "seconds": 10.0 + seed}
+def row(entry: str, seed: int, accuracy: float, epochs: int = 7) -> dict[str, Any]:
+    return {"entry": entry, "seed": seed, "accuracy": accuracy, "epochs": epochs, "seconds": 10.0}
 
 
 def test_the_test_part_stays_whole_and_apart() -> None:
@@ -59,6 +59,23 @@ def test_a_training_of_a_contest() -> None:
     assert bench.compete(CONTEST, ENTRY, epochs=2, seed=1)["accuracy"] == found["accuracy"]
 
 
+def test_an_entry_may_take_another_ones_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_pool", lambda contest: _Now())
+    monkeypatch.setattr(bench, "calibrate", lambda contest, entry: 7)
+    monkeypatch.setattr(
+        bench, "compete", lambda contest, entry, epochs, seed: row(entry.name, seed, 0.5, epochs)
+    )
+    growing = Entry("growing", "fast", {"stages": 2}, like="small")
+    rows = bench.run_contest(CONTEST, [ENTRY, growing], 1, tmp_path / "kept", Reporter())
+    assert [(row["entry"], row["epochs"]) for row in rows] == [("small", 7), ("growing", 7)]
+
+
+def test_an_epoch_is_timed() -> None:
+    assert bench.calibrate(replace(CONTEST, images=None), ENTRY) >= 1
+
+
 class _Now:
     """Runs jobs where it is asked to, and counts them."""
 
@@ -80,11 +97,12 @@ def test_a_contest_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "_pool", lambda contest: _Now())
+    monkeypatch.setattr(bench, "calibrate", lambda contest, entry: 1)
     kept = tmp_path / "kept.jsonl"
     _Now.jobs = 0
     rows = bench.run_contest(CONTEST, [ENTRY], 2, kept, Reporter())
     assert [row["seed"] for row in rows] == [0, 1]
-    assert rows[0]["epochs"] >= 1
+    assert [row["epochs"] for row in rows] == [1, 1]
     assert _Now.jobs == 3
     lines = kept.read_text().splitlines()
     kept.write_text("\n".join(lines[:2]) + "\n")
@@ -101,6 +119,7 @@ def test_a_summary_compares_the_same_seeds() -> None:
     assert (first["test accuracy %"], first["a is ahead by"]) == (62.0, 0.0)
     assert (second["test accuracy %"], second["a is ahead by"]) == (53.0, 9.0)
     assert second["± (standard error)"] == 1.0
+    assert second["time of a's"] == 1.0
     assert second["deviation"] == pytest.approx(4.24, abs=0.01)
 
 
