@@ -88,7 +88,7 @@ def test_sampler_trials_and_time_may_change(tmp_path: Path, config: RunConfig) -
         (lambda c: c.model_copy(update={"seed": 4}), "was made for seed 0, not 4"),
         (
             lambda c: c.model_copy(update={"recipe": c.recipe.model_copy(update={"lr": 0.5})}),
-            r"recipe value lr 0\.2, not 0\.5",
+            r"recipe value lr 0\.3, not 0\.5",
         ),
         (lambda c: searching(c, space="fused"), "space mixed, not fused"),
         (lambda c: searching(c, target_macs=3e6), r"target_macs 2000000\.0, not 3000000\.0"),
