@@ -34,6 +34,7 @@ __all__ = ["Contest", "Entry", "epochs_within", "held_out", "run_contest", "summ
 
 VALIDATION = 2_000  # images: a contest validates once, at the end
 CALIBRATION = 4  # of the images a part in so many is trained on to time an epoch
+TURNS = 3
 BASE, MAX_STRIDE = "efficientnet_b0", 8
 
 
@@ -74,6 +75,11 @@ class Contest:
     def kind(self) -> Device:
         """The device that the trainings run on."""
         return pick_device(self.device)
+
+    @property
+    def workers(self) -> int:
+        """Counts the trainings that run side by side."""
+        return 1 if self.kind.is_cuda else os.cpu_count() or 1
 
     def spec(self, data: ImageData) -> ArchSpec:
         """Returns the network that everyone trains."""
@@ -124,22 +130,36 @@ def epochs_within(seconds: float, *, fixed: float, epoch: float) -> int:
     return max(1, int((seconds - fixed) / epoch))
 
 
-def calibrate(contest: Contest, entry: Entry) -> int:
-    """Times two short trainings on a part of the images; returns the epochs that fit."""
+def calibrate(contest: Contest, entries: Sequence[Entry]) -> list[tuple[float, float]]:
+    """Returns what a training of each entry takes: seconds beside the epochs, and an epoch's.
+
+    Short trainings on a part of the images, entry after entry in turns: whatever slows the machine
+    for a while slows them all alike.
+    """
     data, device = _opened(contest)
     part = held_out(data, len(data.train) // CALIBRATION)
     spec = contest.spec(data)
-    stages = entry.with_epochs(1_000).stages
-    spent = []
-    for epochs in (1, stages, 2 * stages):  # the first one warms up
+
+    def timed(entry: Entry, epochs: int) -> float:
         start = _clock(device)
         train(spec, part, entry.with_epochs(epochs), seed=0, device=device)
-        spent.append(_clock(device) - start)
-    short, long = spent[1:]
-    epoch = max(
-        (long - short) / stages, long / stages / 4
-    )  # noise must not make it next to nothing
-    return epochs_within(contest.seconds, fixed=short - stages * epoch, epoch=epoch * CALIBRATION)
+        return _clock(device) - start
+
+    stages = [entry.with_epochs(1_000).stages for entry in entries]
+    timed(entries[0], stages[0])  # warms up
+    turns = [
+        [(timed(entry, n), timed(entry, 3 * n)) for entry, n in zip(entries, stages, strict=True)]
+        for _ in range(TURNS)
+    ]
+    return [_parted(times, n) for times, n in zip(zip(*turns, strict=True), stages, strict=True)]
+
+
+def _parted(times: Sequence[tuple[float, float]], stages: int) -> tuple[float, float]:
+    """Parts the times of trainings of `stages` and of three times as many epochs."""
+    short, long = (statistics.median(column) for column in zip(*times, strict=True))
+    # noise must not make an epoch next to nothing
+    epoch = max((long - short) / 2, long / 6) / stages
+    return max(0.0, short - stages * epoch), epoch * CALIBRATION
 
 
 def compete(contest: Contest, entry: Entry, epochs: int, seed: int) -> dict[str, Any]:
@@ -166,9 +186,8 @@ def compete(contest: Contest, entry: Entry, epochs: int, seed: int) -> dict[str,
 
 def _pool(contest: Contest) -> ProcessPoolExecutor:
     """Returns the processes that train; each job gets a new one, whose clock begins at 0."""
-    workers = 1 if contest.kind.is_cuda else os.cpu_count() or 1
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1)
+    return ProcessPoolExecutor(contest.workers, mp_context=spawn, max_tasks_per_child=1)
 
 
 def _key(contest: Contest, entry: Entry) -> str:
@@ -186,9 +205,9 @@ def run_contest(
     known = {(line["key"], line.get("seed")): line for line in lines}
     reporter.plan(len(entries) * (1 + seeds) - sum(entry.like is not None for entry in entries))
     with _pool(contest) as pool:
-        asked = {pool.submit(calibrate, contest, entry): entry for entry in entries
-                 if entry.like is None and (_key(contest, entry), None) not in known}  # fmt: skip
-        for entry, epochs in _finished(asked):
+        untimed = [entry for entry in entries
+                   if entry.like is None and (_key(contest, entry), None) not in known]  # fmt: skip
+        for entry, epochs in zip(untimed, _fitting(pool, contest, untimed), strict=True):
             _keep(kept, known, {"key": _key(contest, entry), "seed": None, "epochs": epochs})
             reporter.done(1, f"{entry.name}: {epochs} epochs fit")
         fits = {entry.name: known[_key(contest, entry), None]["epochs"] for entry in entries
@@ -202,6 +221,16 @@ def run_contest(
             _keep(kept, known, {"key": _key(contest, entry), **row})
             reporter.done(1, f"{entry.name}, seed {row['seed']}: {row['accuracy']:.2%}")
     return [known[_key(contest, entry), seed] for entry, seed in wanted]
+
+
+def _fitting(pool: ProcessPoolExecutor, contest: Contest, entries: Sequence[Entry]) -> list[int]:
+    """Returns the epochs that fit, timed on every core at once: trainings run side by side too."""
+    if not entries:
+        return []
+    jobs = [pool.submit(calibrate, contest, entries) for _ in range(contest.workers)]
+    by_entry = zip(*(job.result() for job in jobs), strict=True)
+    typical = (np.median(times, axis=0).tolist() for times in by_entry)
+    return [epochs_within(contest.seconds, fixed=fixed, epoch=epoch) for fixed, epoch in typical]
 
 
 def _finished(asked: dict[Future[Any], Entry]) -> Iterator[tuple[Entry, Any]]:

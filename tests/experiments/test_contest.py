@@ -63,7 +63,7 @@ def test_an_entry_may_take_another_ones_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "_pool", lambda contest: _Now())
-    monkeypatch.setattr(bench, "calibrate", lambda contest, entry: 7)
+    monkeypatch.setattr(bench, "_fitting", lambda pool, contest, entries: [7] * len(entries))
     monkeypatch.setattr(
         bench, "compete", lambda contest, entry, epochs, seed: row(entry.name, seed, 0.5, epochs)
     )
@@ -72,8 +72,12 @@ def test_an_entry_may_take_another_ones_epochs(
     assert [(row["entry"], row["epochs"]) for row in rows] == [("small", 7), ("growing", 7)]
 
 
-def test_an_epoch_is_timed() -> None:
-    assert bench.calibrate(replace(CONTEST, images=None), ENTRY) >= 1
+def test_epochs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "TURNS", 1)
+    for fixed, epoch in bench.calibrate(CONTEST, [ENTRY, replace(ENTRY, name="again")]):
+        assert fixed >= 0
+        assert epoch > 0
+    assert bench._parted([(3.0, 5.0), (4.0, 7.0), (3.5, 60.0)], 1) == (1.75, 1.75 * 4)
 
 
 class _Now:
@@ -97,19 +101,19 @@ def test_a_contest_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "_pool", lambda contest: _Now())
-    monkeypatch.setattr(bench, "calibrate", lambda contest, entry: 1)
+    monkeypatch.setattr(bench, "_fitting", lambda pool, contest, entries: [1] * len(entries))
     kept = tmp_path / "kept.jsonl"
     _Now.jobs = 0
     rows = bench.run_contest(CONTEST, [ENTRY], 2, kept, Reporter())
     assert [row["seed"] for row in rows] == [0, 1]
     assert [row["epochs"] for row in rows] == [1, 1]
-    assert _Now.jobs == 3
+    assert _Now.jobs == 2  # seeds; epochs were given
     lines = kept.read_text().splitlines()
     kept.write_text("\n".join(lines[:2]) + "\n")
     assert bench.run_contest(CONTEST, [ENTRY], 2, kept, Reporter())[0] == rows[0]
-    assert _Now.jobs == 4
+    assert _Now.jobs == 3
     bench.run_contest(replace(CONTEST, seconds=0.2), [ENTRY], 1, kept, Reporter())
-    assert _Now.jobs == 6
+    assert _Now.jobs == 4
 
 
 def test_a_summary_compares_the_same_seeds() -> None:
