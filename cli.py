@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -95,9 +97,11 @@ def run(
 
 @app.command()
 def search(
-    data: o.Data,
+    context: typer.Context,
     target_macs: o.Target,
-    out: o.Out,
+    data: o.MaybeData = None,
+    out: o.MaybeOut = None,
+    evaluator: o.Evaluator = "training",
     limit: o.Limit = None,
     image_size: o.ImageSize = None,
     space: o.Space = "mixed",
@@ -119,6 +123,14 @@ def search(
     json: o.Json = False,
 ) -> None:
     """Searches a space for the network with the best reward at a MACs target."""
+    if evaluator != "training":
+        _predicted(
+            context, evaluator, target_macs, out, json, space=space, resolution=resolution,
+            objective=objective, exponent=exponent, trials=trials,
+        )  # fmt: skip
+        return
+    if data is None or out is None:
+        raise InputError(f"Missing option '{'--data' if data is None else '--out'}' ({NEEDED})")
     from experiments.render import print_json, print_search
     from experiments.requests import data_request, search_request
     from experiments.search_results import search_document
@@ -140,6 +152,27 @@ def search(
             run_search(session)
         document = search_document(session.folder)
     print_json(document) if json else print_search(document)
+
+
+NEEDED = "only --evaluator imagenet needs neither data nor a folder"
+
+
+def _predicted(
+    context: typer.Context,
+    evaluator: str,
+    target_macs: str,
+    out: Path | None,
+    json: bool,
+    **asked: Any,
+) -> None:
+    """Answers from predicted accuracies, without data."""
+    from experiments.imagenet.command import predicted_search
+    from experiments.imagenet.request import asked_of
+    from experiments.imagenet.text import print_answer
+    from experiments.render import print_json
+
+    document = predicted_search(asked_of(context, evaluator, target_macs, **asked), out)
+    print_json(document) if json else print_answer(document)
 
 
 for name, command in {**making.COMMANDS, **inspection.COMMANDS}.items():

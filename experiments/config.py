@@ -7,7 +7,7 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,14 +20,17 @@ from search_spaces.space_reading import space_from_document
 
 __all__ = [
     "DataConfig",
+    "PredictedConfig",
     "RunConfig",
     "SearchConfig",
     "TrainingConfig",
     "read_config",
+    "read_predicted",
     "write_config",
 ]
 
 FORMAT = "compound-nas/run"
+PREDICTED = "compound-nas/predicted-run"
 VERSION = 1
 
 
@@ -93,6 +96,17 @@ class TrainingConfig(_Frozen):
     digest: str = ""
 
 
+class PredictedConfig(_Frozen):
+    """Says what was searched for among predicted accuracies; `digest` is the predictor's file's."""
+
+    evaluator: str
+    digest: str
+    space: str
+    objective: str
+    target_macs: float
+    exponent: float
+
+
 class RunConfig(_Frozen):
     """Holds everything that a run was asked.
 
@@ -145,6 +159,9 @@ class RunConfig(_Frozen):
         return pairs
 
 
+Config = TypeVar("Config", RunConfig, PredictedConfig)
+
+
 def _versions() -> dict[str, str]:
     names = ("compound-nas", "torch", "optuna", "numpy", "kornia")
     found = {}
@@ -156,10 +173,10 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def write_config(path: Path, config: RunConfig) -> None:
+def write_config(path: Path, config: RunConfig | PredictedConfig) -> None:
     """Writes run.toml: the configuration, versions, host and command."""
     document = {
-        "format": FORMAT,
+        "format": FORMAT if isinstance(config, RunConfig) else PREDICTED,
         "version": VERSION,
         **config.model_dump(mode="json", exclude_none=True),
         "host": {"name": platform.node(), "system": platform.platform(), "argv": sys.argv},
@@ -170,6 +187,21 @@ def write_config(path: Path, config: RunConfig) -> None:
 
 def read_config(path: Path) -> RunConfig:
     """Reads run.toml; raises `InputError` naming the file and what is wrong in it."""
+    document = _read(path)
+    if document["format"] == PREDICTED:
+        raise InputError(
+            f"{path.parent}: accuracies were predicted in this run and nothing was trained; "
+            "a training needs --data and a folder of its own"
+        )
+    return _validated(RunConfig, document, FORMAT, path)
+
+
+def read_predicted(path: Path) -> PredictedConfig:
+    """Reads the run.toml of a run of predicted accuracies; raises `InputError` for others."""
+    return _validated(PredictedConfig, _read(path), PREDICTED, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -177,14 +209,22 @@ def read_config(path: Path) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML: {error}") from None
     version = document.pop("version", 0)
-    if document.pop("format", None) != FORMAT or not isinstance(version, int):
+    if document.get("format") not in (FORMAT, PREDICTED) or not isinstance(version, int):
         raise InputError(f"{path}: not a run of compound-nas")
     if version > VERSION:
         raise InputError(f"{path}: version {version} is newer than {VERSION}; update compound-nas")
     for extra in ("host", "versions"):
         document.pop(extra, None)
+    return document
+
+
+def _validated(kind: type[Config], document: dict[str, Any], form: str, path: Path) -> Config:
+    if document.pop("format") != form:
+        raise InputError(
+            f"{path.parent}: another command made it; choose another folder with --out"
+        )
     try:
-        return RunConfig(**document)
+        return kind(**document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

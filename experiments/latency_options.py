@@ -28,7 +28,9 @@ NoStep = Annotated[
     bool | None, typer.Option("--no-step", help="leave out the training step", show_default=False)
 ]
 
-Table = Annotated[Path | None, typer.Option("--table", help="blocks, latency: the table's file")]
+Table = Annotated[
+    Path | None, typer.Option("--table", help="blocks, latency, predictor: the table's file")
+]
 Space = Annotated[str | None, typer.Option("--space", help="blocks: of this space [mixed]")]
 Side = Annotated[
     int | None, typer.Option("--resolution", min=1, help="blocks: side of the input [224]")
@@ -63,4 +65,8 @@ Keep = Annotated[
     typer.Option(
         "--keep", help="recipes, progressive: file of what is done; run again, it goes on"
     ),
+]
+Fit = Annotated[
+    Path | None,
+    typer.Option("--fit", metavar="FILE", help="predictor: fit it to the whole table, write it"),
 ]

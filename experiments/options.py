@@ -17,6 +17,13 @@ RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="run folder")]
 _FORMS = "digits, cifar10, cifar100, class folders, Parquet, .tar shards, .npz, or hf:NAME"
 Data = Annotated[str, typer.Option("--data", help=_FORMS)]
 MaybeData = Annotated[str | None, typer.Option("--data", help=_FORMS)]
+Evaluator = Annotated[
+    str,
+    typer.Option(
+        "--evaluator",
+        help="training; or imagenet, which predicts from measured networks, or a predictor's file",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="use at most this many images")]
 ImageSize = Annotated[
     int | None, typer.Option("--image-size", help="pixels a side at which images are kept")

@@ -86,9 +86,14 @@ class RunFolder:
                 raise InputError(
                     f"{self.path} was made for {difference}; choose another folder with --out"
                 )
-        elif self.path.exists() and not self.path.is_dir():
+        else:
+            self.check_empty()
+
+    def check_empty(self) -> None:
+        """Raises `InputError` where there are other files."""
+        if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; choose a folder with --out")
-        elif self.path.is_dir() and any(not f.name.startswith(".") for f in self.path.iterdir()):
+        if self.path.is_dir() and any(not f.name.startswith(".") for f in self.path.iterdir()):
             raise InputError(f"{self.path} holds other files; choose an empty folder with --out")
 
     def open(self, config: RunConfig) -> RunConfig:

@@ -116,7 +116,7 @@ def test_a_prediction(call: Caller, tmp_path: Path) -> None:
         (("bench", "latency", "--table", "no.json"), "no.json: there is no such table"),
         (
             ("bench", "cost", "--table", "no.json"),
-            "--table belongs to `nas bench blocks` and `nas bench latency`, not to `nas bench c",
+            "--table belongs to `nas bench blocks`, `nas bench latency` and `nas bench predictor`",
         ),
         (
             ("bench", "latency", "--table", "no.json", "--visits", 2),

@@ -9,12 +9,12 @@ from experiments.bench.catalog import bench_catalog
 from experiments.bench.cost import bench_cost
 from experiments.bench.data import bench_data
 from experiments.bench.fit import bench_fit
-from experiments.bench.latency import TABLE_BENCHES
 from experiments.bench.memory import bench_memory
 from experiments.bench.profile import bench_profile
 from experiments.bench.recipes import CONTESTS
 from experiments.bench.startup import bench_startup
 from experiments.bench.step import bench_step
+from experiments.bench.table_benches import TABLE_BENCHES
 from experiments.bench.tables import bench_tables
 from experiments.bench.timing import Rows
 from search_spaces.errors import InputError

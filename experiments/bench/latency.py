@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +10,23 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from experiments.amounts import parse_seconds
+from experiments.bench.table_options import TableOptions
 from experiments.bench.timing import Rows
 from experiments.device import Device, pick_device
 from experiments.latency import default_batch, device_facts, measure
 from experiments.latency_table import LatencyTable, MadeFor, open_table, read_table, typical
-from experiments.progress import ConsoleReporter, Reporter
+from experiments.progress import Reporter
 from experiments.table_build import CALIBRATING, TableBuilder, random_specs, stopwatch
-from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = [
-    "TABLE_BENCHES",
-    "TableOptions",
-    "bench_blocks",
-    "bench_latency",
-    "refuse_table_options",
-    "table_bench",
-]
+__all__ = ["bench_blocks", "bench_latency"]
 
 TEST_NETWORKS = 50
 TEST_ROUNDS = 3
 TEST_SECONDS = 0.4
 SIDE, CLASSES, VISITS = 224, 1000, 5
-
-
-@dataclass(frozen=True, slots=True)
-class TableOptions:
-    """Holds the options of the two benches as they were given; None: not given."""
-
-    table: Path | None = None
-    space: str | None = None
-    resolution: int | None = None
-    classes: int | None = None
-    device: str | None = None
-    batch: int | None = None
-    training: bool | None = None
-    visits: int | None = None
-    time: str | None = None
-
-
-ONLY_BLOCKS = ("resolution", "classes", "batch", "training", "visits", "time")
-
-
-def refuse_table_options(bench: str, options: TableOptions) -> None:
-    """Raises `InputError` for an option that a bench does not have."""
-    allowed = {"blocks": [field.name for field in fields(options)]}
-    allowed["latency"] = [name for name in allowed["blocks"] if name not in ONLY_BLOCKS]
-    for field in fields(options):
-        if getattr(options, field.name) is not None and field.name not in allowed.get(bench, ()):
-            owners = [name for name, names in allowed.items() if field.name in names]
-            places = " and ".join(f"`nas bench {name}`" for name in owners)
-            raise InputError(f"--{field.name} belongs to {places}, not to `nas bench {bench}`")
-    if bench in allowed and options.table is None:
-        raise InputError(f"`nas bench {bench}` needs --table FILE, where the table is kept")
 
 
 def _space(made_for: MadeFor) -> SearchSpace:
@@ -172,14 +133,3 @@ def _accuracy_row(made_for: MadeFor, predicted: np.ndarray, rounds: np.ndarray) 
         "fastest ms": round(float(measured.min()) * 1e3, 3),
         "slowest ms": round(float(measured.max()) * 1e3, 3),
     }
-
-
-TABLE_BENCHES = {"blocks": bench_blocks, "latency": bench_latency}
-
-
-def table_bench(bench: str, options: TableOptions, *, quiet: bool) -> dict[str, Rows]:
-    """Runs the bench `blocks` or `latency`, with its progress on stderr unless `quiet`."""
-    if quiet:
-        return {bench: TABLE_BENCHES[bench](options)}
-    with ConsoleReporter() as reporter:
-        return {bench: TABLE_BENCHES[bench](options, reporter)}

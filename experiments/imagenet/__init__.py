@@ -1,0 +1,1 @@
+"""An answer for ImageNet without training: accuracies predicted from measured networks."""

@@ -1,0 +1,1 @@
+"""Predicts accuracy from a table of measured networks, with deviations, and finds the best."""
