@@ -34,7 +34,10 @@ class Source:
         "ImageNet top-1 of 5,138 networks of the MnasNet space, each trained once by a short proxy "
         "recipe"
     )
-    published: str = "Accel-NASBench (DAC 2024), https://github.com/afzalxo/Accel-NASBench"
+    published: str = (
+        "Accel-NASBench (Ahmad, Du, Xie, Zhang; DAC 2024; arXiv:2404.08005), "
+        "https://github.com/afzalxo/Accel-NASBench"
+    )
     licence: str = "Apache-2.0"
 
 

@@ -14,12 +14,36 @@ import numpy as np
 
 from nas.pairwise.climb import Problem
 
-__all__ = ["Bounded", "above"]
+__all__ = ["Bounded", "Window", "above"]
 
 Array = np.ndarray
-MOST = 2_000_000  # partial networks of one length in one window
+MOST = 1_000_000  # partial networks of one length in one window
 CHUNK = 10_000
 SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bounds MACs from `low` to `high`, where the reward follows MACs to the power `exponent`.
+
+    The bound on it follows the power `relaxed`, which is valid whatever it is and tight where
+    accuracy, at its best for these MACs, grows with the inverse power. It is tightest around the
+    network `near` (stages,).
+    """
+
+    low: float
+    high: float
+    exponent: float
+    relaxed: float
+    near: Array
+
+    @property
+    def anchor(self) -> float:
+        """Returns the MACs at which both powers agree, on the side where the relaxed one is above.
+
+        From `low` on a flatter power is above, and up to `high` a steeper one.
+        """
+        return self.low if self.relaxed >= self.exponent else self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +76,22 @@ class _Sum:
     pairs: dict[tuple[int, int], Array]
 
 
-def _bounding_sum(problem: Problem, near: Array, low: float, high: float, exponent: float) -> _Sum:
-    """Returns the sum for networks of `low` to `high` MACs, tight near one network (stages,).
-
-    The reward has this `exponent` of MACs throughout the window.
-    """
+def _bounding_sum(problem: Problem, window: Window) -> _Sum:
+    """Returns the sum for networks within a window."""
     predictor, target = problem.predictor, problem.objective.target_macs
-    macs, params = problem.count(near[None])[0]
-    latent = float(predictor.latent(problem.encoded(near[None]))[0])
+    macs, params = problem.count(window.near[None])[0]
+    latent = float(predictor.latent(problem.encoded(window.near[None]))[0])
     rest = np.exp(-latent)
     rate = rest / (predictor.hyper.ceiling - rest)  # of log ACC by the latent value
     sizes = [cost[1] for cost in problem.costs]
     least, most = (problem.fixed[1] + sum(map(end, sizes)) for end in (np.min, np.max))
     by_macs, by_params = rate * predictor.slopes
-    a, b = _line(by_macs + exponent, low, high, macs)
+    a, b = _line(by_macs + window.relaxed, window.low, window.high, macs)
     c, d = _line(by_params, least, most, params)
     constant = np.log(predictor.hyper.ceiling - rest) + rate * (predictor.offset - latent)
-    constant += a + c - exponent * np.log(target) + problem.fixed @ (b, d)
+    constant += a + c + problem.fixed @ (b, d)
+    anchor = np.log(window.anchor)
+    constant += window.exponent * (anchor - np.log(target)) - window.relaxed * anchor
     stages = [
         rate * table + b * cost[0] + d * cost[1]
         for table, cost in zip(predictor.stages, problem.costs, strict=True)
@@ -83,19 +106,14 @@ def _bounding_sum(problem: Problem, near: Array, low: float, high: float, expone
     return _Sum(float(constant), stages, pairs)
 
 
-def above(
-    problem: Problem, near: Array, low: float, high: float, exponent: float, least: float
-) -> Bounded:
-    """Returns the networks of `low` to `high` MACs whose log-reward may be `least` or more.
-
-    In the window the reward falls with MACs to the power `exponent`, or faster.
-    """
-    bounds = _bounding_sum(problem, near, low, high, exponent)
+def above(problem: Problem, window: Window, least: float) -> Bounded:
+    """Returns the networks of a window whose log-reward may be `least` or more."""
+    bounds = _bounding_sum(problem, window)
     order = _order(bounds)
     networks, looked_at = np.zeros((1, len(order)), dtype=np.int64), 0
     for depth in range(len(order)):
         parts = [
-            _grown(problem, bounds, networks[i : i + CHUNK], order, depth, (low, high), least)
+            _grown(problem, bounds, networks[i : i + CHUNK], order, depth, window, least)
             for i in range(0, len(networks), CHUNK)
         ]
         networks = np.concatenate([networks[:0], *parts])
@@ -119,7 +137,7 @@ def _grown(
     networks: Array,
     order: list[int],
     depth: int,
-    window: tuple[float, float],
+    window: Window,
     least: float,
 ) -> Array:
     """Gives partial networks their next stage, in every way that may still reach `least`."""
@@ -132,7 +150,7 @@ def _grown(
     fewest, largest = (
         sum(float(end(problem.costs[t][0])) for t in rest) for end in (np.min, np.max)
     )
-    inside = ((macs + fewest <= window[1]) & (macs + largest >= window[0])).ravel()
+    inside = ((macs + fewest <= window.high) & (macs + largest >= window.low)).ravel()
     rows, options = np.divmod(np.flatnonzero(inside), size)
     bound = value[inside]
     for place, t in enumerate(rest):

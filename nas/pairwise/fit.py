@@ -22,27 +22,42 @@ ONE_DEVIATION = 0.6827  # of a normal distribution lies within one
 FEWEST = 30
 
 
-def fit(space: SearchSpace, encoded: Array, accuracy: Array, *, seed: int = 0) -> Predictor:
+def fit(
+    space: SearchSpace,
+    encoded: Array,
+    accuracy: Array,
+    *,
+    hyper: Hyper | None = None,
+    seed: int = 0,
+) -> Predictor:
     """Returns the predictor of the accuracies (N,) in [0, 1] of encoded networks (N, choices).
 
-    The hyperparameters come from a random part of the networks, the mean from all of them. Three
-    times a tenth is left out, to see by how much the deviations are too small. Raises `InputError`
-    for fewer than 30 networks, or for accuracies outside of [0, 1).
+    The hyperparameters, where not given, come from a random part of the networks, the mean from
+    all of them. Three times a tenth is left out, to see by how much the deviations are too small.
+    Raises `InputError` for fewer than 30 networks, or for accuracies that are none or too high.
     """
     if len(accuracy) < FEWEST:
         raise InputError(f"{len(accuracy)} measured networks; a predictor needs at least {FEWEST}")
     if not (np.isfinite(accuracy) & (accuracy >= 0) & (accuracy < 1)).all():
         raise InputError("a measured accuracy is not a number from 0 to 1")
     rng = np.random.default_rng(seed)
-    raw = inputs_of(space, encoded)
-    logs = (raw.logs - raw.logs.mean(axis=0)) / raw.logs.std(axis=0)
-    rows = rng.permutation(len(accuracy))[:HYPER_ROWS]
-    some, top = Inputs(raw.combinations, logs)[rows], float(accuracy.max())
-    hyper = fit_hyper(space, some, accuracy[rows], top=top)
+    if hyper is None:
+        hyper = _likely(space, encoded, accuracy, rng)
+    if accuracy.max() >= hyper.ceiling:
+        raise InputError(f"an accuracy is {accuracy.max():g}; the ceiling is {hyper.ceiling:g}")
     folds = np.array_split(rng.permutation(len(accuracy)), FOLDS)[:FOLDS_USED]
     errors = [_errors(space, hyper, encoded, accuracy, fold) for fold in folds]
     spread = float(np.quantile(np.abs(np.concatenate(errors)), ONE_DEVIATION))
     return Predictor(space, replace(_posterior(space, hyper, encoded, accuracy), spread=spread))
+
+
+def _likely(space: SearchSpace, encoded: Array, accuracy: Array, rng: np.random.Generator) -> Hyper:
+    """Fits the hyperparameters to a random part of the networks."""
+    raw = inputs_of(space, encoded)
+    logs = (raw.logs - raw.logs.mean(axis=0)) / raw.logs.std(axis=0)
+    rows = rng.permutation(len(accuracy))[:HYPER_ROWS]
+    some = Inputs(raw.combinations, logs)[rows]
+    return fit_hyper(space, some, accuracy[rows], top=float(accuracy.max()))
 
 
 def _posterior(space: SearchSpace, hyper: Hyper, encoded: Array, accuracy: Array) -> Fitted:

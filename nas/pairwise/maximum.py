@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nas.objective import Objective
-from nas.pairwise.bound import above
+from nas.pairwise.bound import Window, above
 from nas.pairwise.climb import Problem, around, climb
 from nas.pairwise.model import Predictor
 
@@ -17,8 +17,7 @@ __all__ = ["Best", "best_networks"]
 Array = np.ndarray
 STARTS = 200
 FEW_STARTS = 20
-HALVINGS = 12
-STEEPEST = 2.0  # of the exponents that a bound on MACs is relaxed to
+POWERS = -np.geomspace(0.003, 3.0, 24)
 WINDOW = 1.1  # most MACs of a window over its fewest
 
 
@@ -47,15 +46,15 @@ def best_networks(
     have missed. Raises `InputError` for a space with a choice of widths.
     """
     problem = Problem(predictor, objective)
-    starts = problem.random(np.random.default_rng(seed), STARTS)
-    found, rewards = climb(problem, starts)
-    relaxed, more = _relaxed(problem, seed) if objective.name == "hard" else (0.0, found[:0])
-    first = _best(problem, np.concatenate([found, more]), 1)[0]
+    rng = np.random.default_rng(seed)
+    found, rewards = climb(problem, problem.random(rng, STARTS))
+    front = _front(problem, problem.random(rng, FEW_STARTS))
+    polished, _ = climb(problem, np.stack([network for _, network in front]))
+    first = _best(problem, np.concatenate([found, polished]), 1)[0]
     known = _best(problem, np.concatenate([found, around(problem, first)]), count)
     proven, looked_at = True, 0
-    for low, high, exponent in _windows(problem, relaxed):
-        least = float(problem.log_reward(known)[-1])
-        bounded = above(problem, known[0], low, high, exponent, least)
+    for window in _windows(problem, front, float(problem.count(first[None])[0, 0])):
+        bounded = above(problem, window, float(problem.log_reward(known)[-1]))
         proven &= bounded.whole
         looked_at += bounded.looked_at
         known = _best(problem, np.concatenate([known, bounded.networks]), count)
@@ -71,46 +70,37 @@ def _best(problem: Problem, networks: Array, count: int) -> Array:
     return distinct[np.argsort(-rewards, kind="stable")[:count]]
 
 
-def _windows(problem: Problem, relaxed: float) -> Iterator[tuple[float, float, float]]:
-    """Yields windows of MACs, and what power of MACs bounds the reward in each.
+def _front(problem: Problem, starts: Array) -> list[tuple[float, Array]]:
+    """Returns powers of MACs, and the network (stages,) that is best where they weigh accuracy.
 
-    Up to the target a hard reward is ACC, which is at most ACC·(MACs/T)^w for any w below 0: with
-    the `relaxed` one, few networks beyond the target are better than the best within it.
+    At that network's MACs the best accuracy grows with about the inverse of the power.
     """
+    front: list[tuple[float, Array]] = []
+    for power in POWERS.tolist():
+        soft = replace(problem.objective, name="soft", exponent=power)
+        weighed = Problem(problem.predictor, soft)
+        known = [network[None] for _, network in front[-1:]]
+        found, rewards = climb(weighed, np.concatenate([starts, *known]))
+        front.append((power, found[int(rewards.argmax())]))
+    return front
+
+
+def _windows(
+    problem: Problem, front: list[tuple[float, Array]], around_macs: float
+) -> list[Window]:
+    """Returns windows that hold every network, those nearest to some MACs first."""
     least, most = problem.predictor.space.macs_range
     exponent, target = problem.objective.resolved_exponent, problem.objective.target_macs
-    if problem.objective.name != "hard":
-        parts = [(least, most, exponent)]
-    else:
-        parts = [(least, min(target, most), relaxed), (max(target, least), most, exponent)]
+    parts = [(float(least), float(most), exponent)]
+    if problem.objective.name == "hard":
+        parts = [(float(least), min(target, most), 0.0), (max(target, least), most, exponent)]
+    macs = problem.count(np.stack([network for _, network in front]))[:, 0]
+    windows = []
     for low, high, power in parts:
-        if low > high:
-            continue
-        number = max(1, int(np.ceil(np.log(high / low) / np.log(WINDOW))))
+        number = max(1, int(np.ceil(np.log(high / low) / np.log(WINDOW)))) if low <= high else 0
         edges = np.geomspace(low, high, number + 1)
-        edges[0], edges[-1] = low, high
-        yield from ((float(a), float(b), power) for a, b in zip(edges, edges[1:], strict=False))
-
-
-def _relaxed(problem: Problem, seed: int) -> tuple[float, Array]:
-    """Returns the exponent at which the best network has about the target's MACs, and what it met.
-
-    Found by halving: a steeper exponent never has a best network with more MACs.
-    """
-    steep, flat = -STEEPEST, 0.0
-    starts = problem.random(np.random.default_rng(seed), FEW_STARTS)
-    met = [starts]
-    for _ in range(HALVINGS):
-        middle = (steep + flat) / 2
-        soft = replace(problem.objective, name="soft", exponent=middle)
-        relaxed = Problem(problem.predictor, soft)
-        found, rewards = climb(relaxed, starts)
-        met.append(found)
-        macs = problem.count(found[[int(rewards.argmax())]])[0, 0]
-        if macs > problem.objective.target_macs:
-            flat = middle
-        else:
-            steep = middle
-    networks = np.concatenate(met)
-    polished, _ = climb(problem, _best(problem, networks, FEW_STARTS))
-    return flat, np.concatenate([networks, polished])
+        edges[[0, -1]] = low, high
+        for a, b in itertools.pairwise(edges.tolist()):
+            relaxed, near = front[int(np.abs(np.log(macs / np.sqrt(a * b))).argmin())]
+            windows.append(Window(a, b, power, relaxed, near))
+    return sorted(windows, key=lambda w: abs(np.log(np.sqrt(w.low * w.high) / around_macs)))
