@@ -11,6 +11,7 @@ import typer
 
 from experiments import inspection, making
 from experiments import options as o
+from experiments.benching import app as benching
 from experiments.opening import opened
 from search_spaces.errors import InputError, RunError
 
@@ -177,6 +178,7 @@ def _predicted(
 
 for name, command in {**making.COMMANDS, **inspection.COMMANDS}.items():
     app.command(name)(command)
+app.add_typer(benching.app, name="bench")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that look and do not train: cost, list, doctor, report, bench."""
+"""The commands that look and do not train: cost, list, doctor, report."""
 
 from __future__ import annotations
 
@@ -102,59 +102,9 @@ def report(out: o.RunArg, json: o.Json = False) -> None:
     print_json(document) if json else print_report(document)
 
 
-def bench(
-    what: str = typer.Argument("all", help="which bench (an unknown name lists them), or all"),
-    table: t.Table = None,
-    space: t.Space = None,
-    resolution: t.Side = None,
-    classes: t.Classes = None,
-    device: t.Device = None,
-    batch: t.BlockBatch = None,
-    training: t.Training = None,
-    visits: t.Visits = None,
-    time: t.StopAfter = None,
-    data: t.ContestData = None,
-    limit: t.ContestLimit = None,
-    seeds: t.Seeds = None,
-    keep: t.Keep = None,
-    json: o.Json = False,
-) -> None:
-    """Measures this machine: cost model, training steps, start-up, block latencies; recipes."""
-    from experiments.bench import bench_document
-    from experiments.bench.latency import (
-        TABLE_BENCHES,
-        TableOptions,
-        refuse_table_options,
-        table_bench,
-    )
-    from experiments.bench.recipes import (
-        CONTESTS,
-        ContestOptions,
-        contest_bench,
-        refuse_contest_options,
-    )
-    from experiments.render import print_bench, print_json
-
-    contest = ContestOptions(data, limit, seeds, keep)
-    refuse_contest_options(what, contest)
-    shared = (None, None) if what in CONTESTS else (device, time)
-    options = TableOptions(
-        table, space, resolution, classes, shared[0], batch, training, visits, shared[1]
-    )
-    refuse_table_options(what, options)
-    if what in CONTESTS:
-        document = contest_bench(what, contest, time=time, device=device, quiet=json)
-    elif what in TABLE_BENCHES:
-        document = table_bench(what, options, quiet=json)
-    else:
-        document = bench_document(what)
-    print_json(document) if json else print_bench(document)
-
-
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "cost": cost,
     "list": list_,
     "doctor": doctor,
     "report": report,
-    "bench": bench,
 }

@@ -32,6 +32,7 @@ Out = Annotated[Path, typer.Option("--out", help="run folder")]
 MaybeOut = Annotated[Path | None, typer.Option("--out", help="run folder, or folder to write to")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="of splits, samplers and trainings")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
+MaybeDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
 Deterministic = Annotated[
     bool,
     typer.Option("--deterministic", help="on a GPU: the same weights, bitwise, each time; slower"),

@@ -1,45 +1,36 @@
-"""Measurements of this machine, side by side in one run: medians and spreads, never claims."""
+"""Measurements of this machine, side by side in one run: medians and spreads, never claims.
+
+The benches without options are listed here: `bench_NAME` of the file NAME measures. The command
+lines of the others are in `experiments/benching`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from experiments.bench.augment import bench_augment
-from experiments.bench.catalog import bench_catalog
-from experiments.bench.cost import bench_cost
-from experiments.bench.data import bench_data
-from experiments.bench.fit import bench_fit
-from experiments.bench.memory import bench_memory
-from experiments.bench.profile import bench_profile
-from experiments.bench.recipes import CONTESTS
-from experiments.bench.startup import bench_startup
-from experiments.bench.step import bench_step
-from experiments.bench.table_benches import TABLE_BENCHES
-from experiments.bench.tables import bench_tables
-from experiments.bench.timing import Rows
-from search_spaces.errors import InputError
+if TYPE_CHECKING:
+    from experiments.bench.timing import Rows
 
-__all__ = ["BENCHES", "bench_document"]
+__all__ = ["BENCHES", "run_bench"]
 
-BENCHES: dict[str, Callable[[], Rows]] = {
-    "cost": bench_cost,
-    "catalog": bench_catalog,
-    "tables": bench_tables,
-    "fit": bench_fit,
-    "memory": bench_memory,
-    "data": bench_data,
-    "step": bench_step,
-    "augment": bench_augment,
-    "profile": bench_profile,
-    "startup": bench_startup,
+BENCHES: Mapping[str, str] = {
+    "cost": "Times counting a network by its spec, by three other counters, and building it.",
+    "catalog": "Compares every entry's params, MACs, logits with torchvision's, timm's, fvcore's.",
+    "tables": "Times the vectorised cost model, coding, and draws from narrow windows of MACs.",
+    "fit": "Times bringing networks to other MACs by their width, then their depth.",
+    "memory": "Compares estimates of memory with what torch really keeps.",
+    "data": "Times decoding, the cache and streaming of images.",
+    "step": "Times training steps of our networks and timm's, in turns.",
+    "augment": "Times a batch with its augmentation beside the training step that follows.",
+    "profile": "Profiles EfficientNet-B0's training step, eager and compiled, by operator.",
+    "startup": "Times `nas --help` and `nas cost`, each in a process of its own.",
 }
 
 
-def bench_document(what: str) -> dict[str, Rows]:
-    """Runs one bench by name, or all; raises `InputError` for a name that is not known."""
-    if what != "all" and what not in BENCHES:
-        raise InputError(
-            f"no bench is called {what!r}; they are all, "
-            f"{', '.join([*BENCHES, *TABLE_BENCHES, *CONTESTS])}"
-        )
-    return {name: bench() for name, bench in BENCHES.items() if what in ("all", name)}
+def run_bench(name: str) -> Rows:
+    """Runs a bench of the table."""
+    module = importlib.import_module(f"experiments.bench.{name}")
+    bench: Callable[[], Rows] = getattr(module, f"bench_{name}")
+    return bench()

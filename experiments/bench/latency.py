@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
 
 from experiments.amounts import parse_seconds
-from experiments.bench.table_options import TableOptions
 from experiments.bench.timing import Rows
 from experiments.device import Device, pick_device
 from experiments.latency import default_batch, device_facts, measure
@@ -21,12 +20,11 @@ from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = ["bench_blocks", "bench_latency"]
+__all__ = ["bench_blocks", "bench_latency", "made_for"]
 
 TEST_NETWORKS = 50
 TEST_ROUNDS = 3
 TEST_SECONDS = 0.4
-SIDE, CLASSES, VISITS = 224, 1000, 5
 
 
 def _space(made_for: MadeFor) -> SearchSpace:
@@ -34,72 +32,67 @@ def _space(made_for: MadeFor) -> SearchSpace:
     return make_space(made_for.space, image_size=side, num_classes=classes, resolution=side)
 
 
-def _made_for(options: TableOptions, device: Device) -> MadeFor:
+def made_for(
+    device: Device, *, space: str, resolution: int, classes: int, batch: int | None, training: bool
+) -> MadeFor:
+    """Returns what a table is made for; `batch` None: the device's own for training, else 1."""
     return MadeFor(
-        space=options.space or "mixed",
-        resolution=options.resolution or SIDE,
-        num_classes=options.classes or CLASSES,
-        work="training" if options.training else "inference",
-        batch=options.batch or (default_batch(device) if options.training else 1),
+        space=space,
+        resolution=resolution,
+        num_classes=classes,
+        work="training" if training else "inference",
+        batch=batch or (default_batch(device) if training else 1),
         **device_facts(device),
     )
 
 
-def bench_blocks(options: TableOptions, reporter: Reporter | None = None) -> Rows:
+def bench_blocks(
+    path: Path,
+    made: MadeFor,
+    device: Device,
+    *,
+    visits: int,
+    time: str | None = None,
+    reporter: Reporter,
+) -> Rows:
     """Times every block of a space on a device and stores the table; goes on where it stopped."""
-    path = _path(options)
-    seconds = None if options.time is None else parse_seconds(options.time, what="--time")
-    device = pick_device(options.device or "auto")
-    made_for = _made_for(options, device)
-    space = _space(made_for)
-    table = open_table(path, made_for)
-    start = time.monotonic()
-    builder = TableBuilder(
-        table,
-        path,
-        space,
-        stopwatch(made_for, device),
-        options.visits or VISITS,
-        seconds,
-        reporter or Reporter(),
-    )
+    seconds = None if time is None else parse_seconds(time, what="--time")
+    space = _space(made)
+    table = open_table(path, made)
+    start = monotonic()
+    builder = TableBuilder(table, path, space, stopwatch(made, device), visits, seconds, reporter)
     finished = builder.run()
     return [
         {
-            "what": f"{made_for.space} at {made_for.resolution}px, {made_for.work}",
+            "what": f"{made.space} at {made.resolution}px, {made.work}",
             "pieces": len(builder.chains.keys),
             "not yet measured": builder.chains.unmet(),
             "times each, at least": builder.chains.fewest(),
             "scale": round(table.scale, 4),
             "offset ms": round(table.offset * 1e3, 4),
-            "seconds": round(time.monotonic() - start, 1),
+            "seconds": round(monotonic() - start, 1),
             "finished": "yes" if finished else "no: run it again",
         }
     ]
 
 
-def bench_latency(options: TableOptions, reporter: Reporter | None = None) -> Rows:
+def bench_latency(
+    path: Path, *, space: str | None = None, device: str | None = None, reporter: Reporter
+) -> Rows:
     """Compares a table's predictions with 50 measured networks that it was not fitted to.
 
     `measured twice` is the median difference of two measurements of one network: no table can be
     expected to come nearer than that.
     """
-    path = _path(options)
     table = read_table(path)
-    device = pick_device(options.device or table.made_for.device)
-    now = MadeFor.model_validate(table.made_for.model_dump() | device_facts(device))
-    asked = now if options.space is None else now.model_copy(update={"space": options.space})
+    chosen = pick_device(device or table.made_for.device)
+    now = MadeFor.model_validate(table.made_for.model_dump() | device_facts(chosen))
+    asked = now if space is None else now.model_copy(update={"space": space})
     open_table(path, asked)
-    space = _space(table.made_for)
-    specs = random_specs(space, TEST_NETWORKS, seed=0, without=set(table.networks))
+    specs = random_specs(_space(table.made_for), TEST_NETWORKS, seed=0, without=set(table.networks))
     predicted = [table.blocks().predict(spec) for spec in specs]
-    measured = _measured(specs, table, device, reporter or Reporter())
+    measured = _measured(specs, table, chosen, reporter)
     return [_accuracy_row(table.made_for, np.array(predicted), measured)]
-
-
-def _path(options: TableOptions) -> Path:
-    assert options.table is not None, "refuse_table_options sees to it"
-    return options.table
 
 
 def _measured(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from experiments.bench.table_options import TableOptions
 from experiments.bench.timing import Rows
 from experiments.imagenet.files import Source, save_predictor
 from experiments.imagenet.table import SPACE, read_measured
@@ -19,7 +18,7 @@ from nas.pairwise.model import Predictor
 from search_spaces.measured import MEASURED
 from search_spaces.space import SearchSpace
 
-__all__ = ["bench_predictor"]
+__all__ = ["bench_fit", "bench_predictor"]
 
 Array = np.ndarray
 SPLITS, OUT = 10, 0.1  # random splits, and the share left out in each
@@ -28,27 +27,27 @@ COVERED = (("within 1 σ %", 1.0), ("within 1.96 σ %", 1.96))
 STEPS = 10_000
 
 
-def bench_predictor(options: TableOptions, reporter: Reporter | None = None) -> Rows:
-    """Fits to the whole table and writes the file, with --fit; else holds networks out.
+def bench_predictor(table: Path, reporter: Reporter) -> Rows:
+    """Holds networks out: each row fits to one part of the table and predicts another.
 
-    Each row fits to one part of the table and predicts another: random tenths, then parts that are
-    unlike. Boosted trees on the same choices, log-MACs and log-params stand beside it.
+    Random tenths, then parts that are unlike. Boosted trees on the same choices, log-MACs and
+    log-params stand beside it.
     """
-    assert options.table is not None, "refuse_table_options sees to it"
     space = MEASURED[SPACE].make()
-    encoded, accuracy = read_measured(options.table)
-    if options.fit is not None:
-        return [_written(options.fit, space, encoded, accuracy)]
-    (reporter or Reporter()).plan(SPLITS + 4)
-    rows = [_unseen(space, encoded, accuracy, reporter or Reporter())]
+    encoded, accuracy = read_measured(table)
+    reporter.plan(SPLITS + 4)
+    rows = [_unseen(space, encoded, accuracy, reporter)]
     for what, kept in _parts(space, encoded).items():
         found = _held_out(space, encoded, accuracy, kept, seed=0)
         rows.append({"what": what, "fitted to": int(kept.sum()), **_row([found])})
-        (reporter or Reporter()).done(1)
+        reporter.done(1)
     return rows
 
 
-def _written(path: Path, space: SearchSpace, encoded: Array, accuracy: Array) -> dict[str, Any]:
+def bench_fit(table: Path, path: Path) -> Rows:
+    """Fits to the whole table, writes the predictor, and says how fast it is."""
+    space = MEASURED[SPACE].make()
+    encoded, accuracy = read_measured(table)
     start = time.perf_counter()
     predictor = fit(space, encoded, accuracy)
     seconds = time.perf_counter() - start
@@ -59,14 +58,16 @@ def _written(path: Path, space: SearchSpace, encoded: Array, accuracy: Array) ->
     begin = time.perf_counter()
     predictor.accuracy(drawn)
     rate = len(drawn) / (time.perf_counter() - begin)
-    return {
-        "what": str(path),
-        "fitted to": len(accuracy),
-        "seconds": round(seconds, 1),
-        "bytes": path.stat().st_size,
-        "specs/s": round(rate),
-        **_monotone(predictor),
-    }
+    return [
+        {
+            "what": str(path),
+            "fitted to": len(accuracy),
+            "seconds": round(seconds, 1),
+            "bytes": path.stat().st_size,
+            "specs/s": round(rate),
+            **_monotone(predictor),
+        }
+    ]
 
 
 def _monotone(predictor: Predictor) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ from experiments.amounts import parse_seconds
 from experiments.bench.contest import Contest, Entry, run_contest, summary
 from experiments.bench.timing import Rows
 from experiments.device import pick_device
-from experiments.progress import ConsoleReporter, Reporter
-from search_spaces.errors import InputError
+from experiments.progress import Reporter
 
-__all__ = ["CONTESTS", "ContestOptions", "contest_bench", "refuse_contest_options"]
+__all__ = ["CONTESTS", "bench_contest", "make_contest"]
 
 CPU_MACS, CUDA_MACS = 5e6, 50e6
 
@@ -37,49 +35,20 @@ CONTESTS: Mapping[str, Sequence[Entry]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ContestOptions:
-    """Holds the options of these benches as they were given; None: not given."""
-
-    data: str | None = None
-    limit: int | None = None
-    seeds: int | None = None
-    keep: Path | None = None
-
-
-def refuse_contest_options(bench: str, options: ContestOptions) -> None:
-    """Raises `InputError` for an option that a bench does not have, or one that it lacks."""
-    given = {"data": options.data, "limit": options.limit, "seeds": options.seeds,
-             "keep": options.keep}  # fmt: skip
-    if bench in CONTESTS:
-        for name in ("data", "keep"):
-            if given[name] is None:
-                raise InputError(f"`nas bench {bench}` needs --{name}")
-        return
-    for name, value in given.items():
-        if value is not None:
-            places = " and ".join(f"`nas bench {bench}`" for bench in CONTESTS)
-            raise InputError(f"--{name} belongs to {places}, not to `nas bench {bench}`")
-
-
-def contest_bench(
-    bench: str, options: ContestOptions, *, time: str | None, device: str | None, quiet: bool
-) -> dict[str, Rows]:
-    """Trains everyone in a contest for `time` each, and says who did how well."""
-    assert options.data is not None, "refuse_contest_options sees to it"
-    assert options.keep is not None
-    device = device or "auto"
-    contest = Contest(
-        source=options.data,
-        images=options.limit,
-        seconds=parse_seconds(time or "10m", what="--time"),
+def make_contest(source: str, *, limit: int | None, time: str, device: str) -> Contest:
+    """Returns what everyone trains on, for how long, and at how many MACs on such a device."""
+    return Contest(
+        source=source,
+        images=limit,
+        seconds=parse_seconds(time, what="--time"),
         macs=CUDA_MACS if pick_device(device).is_cuda else CPU_MACS,
         device=device,
     )
-    entries, seeds = CONTESTS[bench], options.seeds or 3
-    if quiet:
-        rows = run_contest(contest, entries, seeds, options.keep, Reporter())
-    else:
-        with ConsoleReporter() as reporter:
-            rows = run_contest(contest, entries, seeds, options.keep, reporter)
-    return {bench: summary(rows, entries)}
+
+
+def bench_contest(
+    name: str, contest: Contest, *, seeds: int, keep: Path, reporter: Reporter
+) -> Rows:
+    """Trains everyone in a contest with so many seeds, and says who did how well."""
+    entries = CONTESTS[name]
+    return summary(run_contest(contest, entries, seeds, keep, reporter), entries)

@@ -70,7 +70,7 @@ def save_predictor(path: Path, predictor: Predictor, source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Holds a predictor that was read, where its measurements come from, and its file's digest."""
+    """Holds a predictor that was read, where its measurements come from, and its arrays' digest."""
 
     predictor: Predictor
     source: Source
@@ -85,7 +85,6 @@ def load_predictor(path: Path = SHIPPED) -> Loaded:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a predictor ({error})") from None
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
@@ -99,7 +98,15 @@ def load_predictor(path: Path = SHIPPED) -> Loaded:
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(f"{path}: not a whole predictor ({error})") from None
     source = Source(*(metadata.get(name, "unknown") for name in Source.__slots__))
-    return Loaded(predictor, source, digest)
+    return Loaded(predictor, source, _digest(arrays))
+
+
+def _digest(arrays: dict[str, Any]) -> str:
+    """Returns a digest of arrays; a file's own bytes may differ in the order of its metadata."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _fitted(arrays: dict[str, Any], choices: int, stages: int) -> Fitted:

@@ -159,7 +159,7 @@ def _grown(
             table = table + bounds.pairs[t, u].max(axis=1)
         bound += (table[rows] + bounds.pairs[stage, t][options]).max(axis=1)
     kept = bound >= least - SLACK
-    grown = networks[rows[kept]]
+    grown: Array = networks[rows[kept]]
     grown[:, stage] = options[kept]
     return grown
 

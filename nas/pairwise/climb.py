@@ -44,7 +44,8 @@ class Problem:
     def fixed(self) -> Array:
         """Returns the MACs and params that every network has, (2,)."""
         tables = self.predictor.space.tables
-        return np.array(tables.fixed) + tables.tails[0]
+        fixed: Array = np.array(tables.fixed) + tables.tails[0]
+        return fixed
 
     @property
     def sizes(self) -> list[int]:

@@ -75,5 +75,6 @@ def _errors(space: SearchSpace, hyper: Hyper, encoded: Array, accuracy: Array, o
     """Returns the errors of networks left out, in deviations."""
     kept = np.setdiff1d(np.arange(len(accuracy)), out)
     predictor = Predictor(space, _posterior(space, hyper, encoded[kept], accuracy[kept]))
-    wrong: Array = accuracy[out] - predictor.accuracy(encoded[out])
-    return wrong / predictor.deviation(encoded[out])
+    wrong = accuracy[out] - predictor.accuracy(encoded[out])
+    errors: Array = wrong / predictor.deviation(encoded[out])
+    return errors

@@ -80,7 +80,8 @@ def coordinates(space: SearchSpace) -> list[Array]:
 def _scale(options: Sequence[Value]) -> Array:
     numbers = [n if isinstance(v, str) else v for n, v in enumerate(options)]
     values = np.array(numbers, dtype=float)
-    return (values - values.min()) / (values.max() - values.min())
+    scale: Array = (values - values.min()) / (values.max() - values.min())
+    return scale
 
 
 def stage_kernels(space: SearchSpace, hyper: Hyper) -> list[Array]:
@@ -99,7 +100,8 @@ def add_stages(kernels: Sequence[Array], pairs: float) -> Array:
     for kernel in kernels:
         total += kernel
         squares += kernel**2
-    return total + 0.5 * pairs * (total**2 - squares)
+    added: Array = total + 0.5 * pairs * (total**2 - squares)
+    return added
 
 
 def gram(kernels: Sequence[Array], hyper: Hyper, one: Inputs, other: Inputs) -> Array:
@@ -108,4 +110,5 @@ def gram(kernels: Sequence[Array], hyper: Hyper, one: Inputs, other: Inputs) -> 
         kernel[np.ix_(a, b)]
         for kernel, a, b in zip(kernels, one.combinations.T, other.combinations.T, strict=True)
     ]
-    return add_stages(values, hyper.pairs) + (one.logs * hyper.linear) @ other.logs.T
+    every: Array = add_stages(values, hyper.pairs) + (one.logs * hyper.linear) @ other.logs.T
+    return every

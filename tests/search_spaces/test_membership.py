@@ -37,4 +37,4 @@ def test_the_shell_counts_too() -> None:
     spec = space.decode(space.sample(np.random.default_rng(0)))
     assert encode_spec(space, replace(spec, dropout=0.5, name="other")) is not None
     for change in ({"num_classes": 9}, {"resolution": 24}, {"act": "relu"}, {"stem_ch": 24}):
-        assert encode_spec(space, replace(spec, **change)) is None  # type: ignore[arg-type]
+        assert encode_spec(space, replace(spec, **change)) is None

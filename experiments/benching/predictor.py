@@ -1,0 +1,34 @@
+"""`nas bench predictor`: how well ImageNet accuracies are predicted, and the fit itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments import options as o
+from experiments.benching.showing import show_rows
+from experiments.opening import reporting
+
+__all__ = ["COMMANDS"]
+
+Measured = Annotated[
+    Path, typer.Option("--table", metavar="FILE", help="the measured networks, Parquet")
+]
+Fit = Annotated[
+    Path | None, typer.Option("--fit", metavar="FILE", help="fit to the whole table, and write it")
+]
+
+
+def predictor(table: Measured, fit: Fit = None, json: o.Json = False) -> None:
+    """Predicts measured networks that it was not fitted to; or fits to all, with --fit."""
+    from experiments.bench.predictor import bench_fit, bench_predictor
+
+    with reporting(json) as reporter:
+        rows = bench_fit(table, fit) if fit else bench_predictor(table, reporter)
+    show_rows("predictor", rows, json)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {"predictor": predictor}

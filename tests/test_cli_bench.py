@@ -1,0 +1,72 @@
+"""`nas bench` and its subcommands: names, options, and what is printed."""
+
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import experiments.bench as benches
+from experiments.bench import BENCHES
+from experiments.benching.app import app
+from tests.conftest import Caller
+from tests.test_cli_errors import assert_refused
+
+OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive"}
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Makes every bench without options give one row at once; returns the names of those run."""
+    ran: list[str] = []
+
+    def run(name: str) -> list[dict[str, Any]]:
+        ran.append(name)
+        return [{"what": name, "n": 1}]
+
+    monkeypatch.setattr(benches, "run_bench", run)
+    return ran
+
+
+def test_every_bench_is_a_subcommand_with_json() -> None:
+    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    assert set(commands) >= {"all", *BENCHES, *OPTIONED}
+    for name, command in commands.items():
+        assert "--json" in {flag for option in command.params for flag in option.opts}, name
+        assert command.help, name
+
+
+@pytest.mark.parametrize("words", [(), ("all",)])
+def test_alone_all_of_them_run(call: Caller, counted: list[str], words: tuple[str, ...]) -> None:
+    assert call("bench", *words).status == 0
+    assert counted == [*BENCHES]
+
+
+@pytest.mark.parametrize("words", [("fit", "--json"), ("--json", "fit")])
+def test_one_bench(call: Caller, counted: list[str], words: tuple[str, ...]) -> None:
+    assert call("bench", *words).document == {"fit": [{"what": "fit", "n": 1}]}
+    assert counted == ["fit"]
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_what_is_listed_is_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    rows = [{"what": "nothing"}]
+    monkeypatch.setattr(f"experiments.bench.{name}.bench_{name}", lambda: rows)
+    assert benches.run_bench(name) is rows
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("speed",), "no bench is called 'speed'; they are all, cost"),
+        (("cots",), "no bench is called 'cots'; did you mean cost?"),
+        (("fit", "--seeds", "2"), "No such option: --seeds"),
+        (("cost", "--table", "no.json"), "No such option: --table"),
+        (("latency", "--table", "no.json", "--visits", 2), "No such option: --visits"),
+        (("recipes", "--keep", "kept"), "Missing option '--data'"),
+        (("progressive", "--data", "digits"), "Missing option '--keep'"),
+        (("recipes", "--data", "digits", "--keep", "kept", "--time", "soon"), "--time 'soon'"),
+        (("predictor",), "Missing option '--table'"),
+    ],
+)
+def test_a_bad_input_gets_one_line(call: Caller, words: tuple[object, ...], message: str) -> None:
+    assert_refused(call("bench", *words), message)
