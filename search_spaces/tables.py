@@ -82,15 +82,21 @@ class CostTables:
 
     def count(self, encoded: Ints) -> tuple[Ints, Ints]:
         """Returns MACs and params, each int64 (N,), of architectures encoded as (N, choices)."""
+        stages = self.by_stage(encoded)
+        return stages[0].sum(axis=1), stages[1].sum(axis=1)
+
+    def by_stage(self, encoded: Ints) -> tuple[Ints, Ints]:
+        """Returns MACs and params, each int64 (N, stages + 2): the stem's, the stages', the head's."""
         width = np.zeros(len(encoded), dtype=np.int64)
-        macs = np.full(len(encoded), self.fixed[0])
-        params = np.full(len(encoded), self.fixed[1])
-        for stage in self.stages:
+        found = np.empty((2, len(self.stages) + 2, len(encoded)), dtype=np.int64)
+        found[:, 0] = np.array(self.fixed)[:, None]
+        for number, stage in enumerate(self.stages, 1):
             chosen = stage.places.combination(encoded)
-            macs += stage.macs[width, chosen]
-            params += stage.params[width, chosen]
+            found[0, number] = stage.macs[width, chosen]
+            found[1, number] = stage.params[width, chosen]
             width = stage.after[width, chosen]
-        return macs + self.tails[width, 0], params + self.tails[width, 1]
+        found[:, -1] = self.tails[width].T
+        return found[0].T, found[1].T
 
     def macs_range(self) -> tuple[int, int]:
         """Returns the fewest and the most MACs of any architecture, exactly."""

@@ -1,0 +1,1 @@
+"""Studies of the search itself: samplers on tables of networks that were all measured."""

@@ -1,0 +1,108 @@
+"""Which network to try next: expected improvement, and the search for where it is greatest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import erfcx, log_ndtr
+
+from nas.samplers.columns import Columns
+from nas.samplers.surrogate import Task
+
+__all__ = ["best_rows", "log_improvement"]
+
+Array = np.ndarray
+Score = Callable[[Array], Array]
+
+MOST_LISTED = 8192  # a space of no more combinations is scored whole
+FIRST, CHILDREN, PARENTS, ROUNDS = 600, 500, 100, 7
+CLIMBS, CLIMB_STEPS = 3, 8
+
+
+def log_improvement(mean: Array, deviation: Array, best: float) -> Array:
+    """Returns the logarithm of expected improvement, also where it is far below any float.
+
+    EI = s·(φ(z) + z·Φ(z)), z = (mean − best)/s (Ament et al., arXiv:2310.20708, for its logarithm).
+    """
+    z = (mean - best) / deviation
+    low = np.minimum(z, -1)
+    far = np.log1p(np.maximum(np.sqrt(np.pi / 2) * low * erfcx(-low / np.sqrt(2)), -1 + 1e-15))
+    tail = -0.5 * low**2 - 0.5 * np.log(2 * np.pi) + far
+    high = np.maximum(z, -1)
+    near = np.exp(-0.5 * high**2) / np.sqrt(2 * np.pi) + high * np.exp(log_ndtr(high))
+    return np.asarray(np.log(deviation) + np.where(z > -1, np.log(near), tail))
+
+
+class _Pool:
+    """Keeps the networks seen so far with their scores, each once, without the `taken` ones."""
+
+    def __init__(self, score: Score, task: Task, taken: Array) -> None:
+        self.score, self.task, self.seen = score, task, taken
+        self.rows, self.scores = np.zeros((0, len(task.columns.names))), np.zeros(0)
+
+    def add(self, rows: Array) -> None:
+        """Scores the rows that are new."""
+        keys, first = np.unique(self.task.keys(rows), return_index=True)
+        new = ~np.isin(keys, self.seen)
+        rows = rows[first[new]]
+        if len(rows):
+            self.seen = np.concatenate([self.seen, keys[new]])
+            self.rows = np.concatenate([self.rows, rows])
+            self.scores = np.concatenate([self.scores, self.score(rows)])
+
+    def top(self, count: int) -> Array:
+        """Returns the best rows, the best first."""
+        return np.asarray(self.rows[np.argsort(-self.scores, kind="stable")[:count]])
+
+
+def best_rows(
+    score: Score,
+    task: Task,
+    starts: Array,
+    rng: np.random.Generator,
+    *,
+    taken: Array,
+    count: int = 1,
+) -> Array:
+    """Returns rows of the greatest score found (fewer than `count` where no more are left).
+
+    A small space is scored whole. In a larger one, random rows and `starts` breed by exchange and
+    change of parameters, and the best then climb to where no single change helps. Rows whose keys
+    are `taken` are left out.
+    """
+    pool, columns = _Pool(score, task, taken), task.columns
+    if columns.count is not None and columns.count <= MOST_LISTED:
+        pool.add(columns.all())
+        return pool.top(count)
+    pool.add(np.concatenate([starts, columns.sample(rng, FIRST)]))
+    pool.add(columns.changed(np.repeat(starts, 4, axis=0), rng))
+    for _ in range(ROUNDS):
+        parents = pool.top(PARENTS)
+        if len(parents):
+            pool.add(_children(parents, columns, rng))
+    for row in pool.top(CLIMBS):
+        _climb(pool, row, taken)
+    return pool.top(count)
+
+
+def _children(parents: Array, columns: Columns, rng: np.random.Generator) -> Array:
+    """Breeds rows: of two parents half the time, better ones more often, then changed."""
+    chosen = (len(parents) * rng.random((2, CHILDREN)) ** 2).astype(np.int64)
+    one, two = parents[chosen[0]], parents[chosen[1]]
+    mixed = np.where(rng.random(one.shape) < 0.5, one, two)
+    crossed = rng.random(CHILDREN) < 0.5
+    return columns.changed(np.where(crossed[:, None], mixed, one), rng)
+
+
+def _climb(pool: _Pool, row: Array, taken: Array) -> None:
+    """Goes from row to better neighbour until there is none."""
+    best = -np.inf
+    for _ in range(CLIMB_STEPS):
+        around = pool.task.columns.neighbours(row)
+        around = around[~np.isin(pool.task.keys(around), taken)]
+        pool.add(around)
+        scores = pool.score(around) if len(around) else np.full(1, -np.inf)
+        if scores.max() <= best:
+            return
+        best, row = scores.max(), around[scores.argmax()]

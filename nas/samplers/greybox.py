@@ -1,0 +1,217 @@
+"""Grey-box search: what a network costs is known exactly, so only its accuracy has to be learnt.
+
+The reward is accuracy times a factor of the cost. A Gaussian process predicts accuracy from the
+choices and the costs; times the exact factor, that is a prediction of the reward, and the network
+of the greatest expected improvement is trained next (grey-box Bayesian optimisation: Astudillo and
+Frazier, arXiv:2201.00272).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.samplers.acquisition import best_rows, log_improvement
+from nas.samplers.columns import Columns
+from nas.samplers.known import Known
+from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
+
+__all__ = ["GreyBoxSampler"]
+
+Array = np.ndarray
+Space = Mapping[str, BaseDistribution]
+STARTUP = 16
+DESIGNS = 256
+STARTS = 20
+
+
+def _always(trial: FrozenTrial) -> bool:
+    return True
+
+
+class GreyBoxSampler(BaseSampler):
+    """Suggests the network whose training is expected to improve the reward the most.
+
+    `known` says what is known of networks without training them; without it, or where a study's
+    parameters are not those it speaks of, the values themselves are modelled. The sampler keeps
+    nothing: the same seed and study give the same suggestion. Trials that are running count as
+    networks whose result will be as expected. Several objectives are left to `TPESampler`;
+    parameters that are not always there are drawn at random; constraints are not looked at.
+
+    `prior` maps rows of indices (N, choices) to the accuracies (N,) that are expected before any
+    trial; the first `startup` trials are then not spent on spreading out. `avoid` tells of a failed
+    trial whether its network is not to be tried again.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        known: Known | None = None,
+        prior: Prior | None = None,
+        startup: int = STARTUP,
+        avoid: Callable[[FrozenTrial], bool] = _always,
+    ) -> None:
+        self._known, self._prior, self._avoid = known, prior, avoid
+        self._startup = startup if prior is None else 0
+        self._seed = int(np.random.default_rng(seed).integers(2**31))
+        self._random, self._several = RandomSampler(seed=seed), TPESampler(seed=seed)
+        self._common = IntersectionSearchSpace()
+
+    def reseed_rng(self) -> None:
+        """Draws another seed, for a copy of the sampler in another thread."""
+        self._seed = int(np.random.default_rng().integers(2**31))
+        self._random.reseed_rng()
+        self._several.reseed_rng()
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Returns the known choices, or the parameters that all finished trials have."""
+        if len(study.directions) > 1:
+            return self._several.infer_relative_search_space(study, trial)
+        return self._space(study)
+
+    def _space(self, study: Study) -> dict[str, BaseDistribution]:
+        if self._known is not None:
+            return {n: CategoricalDistribution(o) for n, o in self._known.choices.items()}
+        common = self._common.calculate(study)
+        return {name: each for name, each in common.items() if not each.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Suggests parameters; none where there is nothing to go by."""
+        if len(study.directions) > 1:
+            return self._several.sample_relative(study, trial, search_space)
+        if not search_space:
+            return {}
+        task = self._task(search_space)
+        trials = self._trials(study, task)
+        rng = np.random.default_rng([self._seed, len(trials.values), len(trials.taken)])
+        if len(trials.values) < self._startup:
+            row = _apart(task, trials, rng)
+        else:
+            row = _improving(Surrogate(task, trials), rng)
+        return task.columns.decode(row)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draws at random a parameter that no model covers."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def recommend(self, study: Study) -> dict[str, Any]:
+        """Returns the parameters of the greatest expected reward, whether tried or not.
+
+        The best measurement of many is partly luck; an expectation learns from all of them.
+        Raises `ValueError` where the study has no finished trial.
+        """
+        task = self._task(self._space(study))
+        trials = self._trials(study, task)
+        if len(trials.values) < max(2, self._startup) or not task.columns.names:
+            return study.best_params
+        surrogate = Surrogate(task, trials)
+        starts, _ = surrogate.tried()
+        rng = np.random.default_rng([self._seed, len(trials.values)])
+        found = best_rows(
+            lambda rows: surrogate.reward(rows, spread=False)[0],
+            task,
+            starts[:STARTS],
+            rng,
+            taken=np.zeros(0, dtype=np.uint64),
+        )
+        return {**study.best_params, **task.columns.decode(found[0])}
+
+    def expected(self, study: Study) -> dict[int, float]:
+        """Returns the expected value of each finished trial, by number: its luck left out."""
+        task = self._task(self._space(study))
+        done = [trial for trial in _finished(study) if task.columns.holds(trial.params)]
+        values = {trial.number: float(trial.value or 0) for trial in done}
+        trials = self._trials(study, task)
+        if len(trials.values) < max(2, self._startup) or not task.columns.names:
+            return values
+        rows = task.columns.encode([trial.params for trial in done])
+        mean = _sign(study) * Surrogate(task, trials).reward(rows, spread=False)[0]
+        return dict(zip(values, mean.tolist(), strict=True))
+
+    def _task(self, space: Space) -> Task:
+        known = self._known
+        if known is None or {n: getattr(d, "choices", None) for n, d in space.items()} != dict(
+            known.choices
+        ):
+            return Task(Columns(space), None)
+        ordered = tuple((name, space[name]) for name in known.choices)
+        return _known_task(ordered, known, self._prior)
+
+    def _trials(self, study: Study, task: Task) -> Trials:
+        """Reads from the study what was tried; a repeat of a trial's network says nothing new."""
+        columns = task.columns
+        done, running, failed = (
+            [t for t in trials if columns.holds(t.params)]
+            for trials in (
+                _finished(study),
+                study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)),
+                filter(self._avoid, study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
+            )
+        )
+        first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
+        rows, waiting, rest = (
+            columns.encode([trial.params for trial in trials])
+            for trials in (first, running, [*done, *failed, *running])
+        )
+        values = _sign(study) * np.array([float(trial.value or 0) for trial in first])
+        return Trials(rows, values, waiting, task.keys(rest))
+
+
+@lru_cache(maxsize=8)
+def _known_task(
+    space: tuple[tuple[str, BaseDistribution], ...], known: Known, prior: Prior | None
+) -> Task:
+    return Task(Columns(dict(space)), known, prior)
+
+
+def _sign(study: Study) -> int:
+    return -1 if study.direction == StudyDirection.MINIMIZE else 1
+
+
+def _finished(study: Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in trials if trial.value is not None and np.isfinite(trial.value)]
+
+
+def _apart(task: Task, trials: Trials, rng: np.random.Generator) -> Array:
+    """Returns a row that is far from the ones before."""
+    rows = task.columns.sample(rng, DESIGNS)
+    rows = rows[~np.isin(task.keys(rows), trials.taken)] if len(trials.taken) else rows
+    before = np.concatenate([trials.rows, trials.running])
+    if not len(rows) or not len(before):
+        return task.columns.sample(rng, 1)[0]
+    here, there = task.columns.effects(rows), task.columns.effects(before)
+    nearest = ((here[:, None] - there) ** 2).sum(-1).min(axis=1)
+    return np.asarray(rows[nearest.argmax()])
+
+
+def _improving(surrogate: Surrogate, rng: np.random.Generator) -> Array:
+    """Returns the row of the greatest expected improvement on the best that was tried."""
+    rows, expected = surrogate.tried()
+    task, taken = surrogate.task, surrogate.trials.taken
+
+    def score(rows: Array) -> Array:
+        mean, deviation = surrogate.reward(rows)
+        return log_improvement(mean, deviation, expected[0]) if len(expected) else mean
+
+    found = best_rows(score, task, rows[:STARTS], rng, taken=taken)
+    return np.asarray(found[0] if len(found) else task.columns.sample(rng, 1)[0])
