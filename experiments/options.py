@@ -86,7 +86,9 @@ Objective = Annotated[str, typer.Option("--objective", help="soft or hard (MnasN
 Exponent = Annotated[
     float | None, typer.Option("--exponent", help="w of the reward [soft: -0.07, hard: -1]")
 ]
-Sampler = Annotated[str, typer.Option("--sampler", help="tpe, gp, nsga2 or random")]
+Sampler = Annotated[
+    str, typer.Option("--sampler", help="greybox, tpe, gp, nsga2, evolution, local or random")
+]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="networks to evaluate")]
 Time = Annotated[str | None, typer.Option("--time", help="stop searching after 30m, 2h, …")]
 Confirm = Annotated[

@@ -13,7 +13,8 @@ from experiments.search_results import trial_rows, write_search
 from experiments.session import Session
 from nas.evaluation import Evaluation
 from nas.objective import Objective
-from nas.samplers import sampler_factory
+from nas.samplers import expected_rewards, sampler_factory
+from nas.samplers.known import known_networks
 from nas.search import Budget, Confirmed, TrialRecord, confirm, records, search
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
@@ -74,6 +75,7 @@ def run_search(session: Session) -> ArchSpec:
     asked = _asked(session)
     space = space_of(asked, num_classes=session.data.num_classes)
     objective = Objective(asked.objective, asked.target_macs, asked.exponent)
+    sampler = sampler_factory(asked.sampler, known=known_networks(space, objective))
     study = session.folder.study()
     unit = _unit(session, asked)
     _say_size(session, space)
@@ -88,7 +90,7 @@ def run_search(session: Session) -> ArchSpec:
     try:
         trials = search(
             study, space, evaluate, objective,
-            sampler=sampler_factory(asked.sampler),
+            sampler=sampler,
             budget=Budget(asked.trials, asked.seconds),
             seed=session.config.seed,
             on_trial=display.trial,
@@ -96,7 +98,8 @@ def run_search(session: Session) -> ArchSpec:
     finally:
         session.folder.write_table(session.folder.trials_path, trial_rows(records(study, space)))
     session.reporter.skip(unit * max(0, asked.trials - display.shown))
-    best = _confirmed(session, asked, objective, trials, unit)
+    expected = expected_rewards(sampler(session.config.seed), study)
+    best = _confirmed(session, asked, objective, trials, unit, expected)
     name = f"{asked.space}_{format_count(asked.target_macs)}"
     base = replace(best.record.spec, name=name)
     write_search(session.folder, base, trials, best)
@@ -164,6 +167,7 @@ def _confirmed(
     objective: Objective,
     trials: list[TrialRecord],
     unit: float,
+    expected: dict[int, float],
 ) -> Confirmed:
     if not any(trial.evaluation for trial in trials):
         raise RunError("the search ended before any network was evaluated; give it more time")
@@ -187,5 +191,5 @@ def _confirmed(
     repeats = CONFIRM_REPEATS if asked.confirm else 0
     return confirm(
         trials, evaluate, objective,
-        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed,
+        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed, expected=expected,
     )[0]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -245,15 +245,18 @@ def confirm(
     count: int = 3,
     repeats: int = 2,
     seed: int = 0,
+    expected: Mapping[int, float] | None = None,
 ) -> list[Confirmed]:
     """Trains the `count` best networks `repeats` more times, with other seeds; best mean first.
 
-    The best of many noisy measurements is partly luck. The search's own measurement of each is
-    therefore left out of the mean, unless `repeats` is 0. A network whose training fails with
+    The best of many noisy measurements is partly luck. Where a sampler says by trial number what
+    reward is `expected`, that decides which are the best; and the search's own measurement of each
+    is left out of the mean, unless `repeats` is 0. A network whose training fails with
     another seed is left out. Raises `RunError` when none is left.
     """
     first = [t for t in trials if t.evaluation and t.duplicate_of is None and t.reward is not None]
-    best = sorted(first, key=lambda t: (-(t.reward or 0.0), t.number))[:count]
+    ranks = expected or {}
+    best = sorted(first, key=lambda t: (-ranks.get(t.number, t.reward or 0.0), t.number))[:count]
     confirmed = []
     for trial in best:
         seeds = (derive_seed(seed, "confirm", trial.fingerprint, i) for i in range(repeats))

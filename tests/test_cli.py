@@ -56,7 +56,12 @@ def test_cost_for_people(call: Caller) -> None:
             {"mbconv", "fused", "mixed", "accel_nasbench", "nas_bench_macro"},
             {"size", "fewest_macs", "most_macs"},
         ),
-        ("--samplers", "samplers", {"tpe", "gp", "nsga2", "random"}, {"about"}),
+        (
+            "--samplers",
+            "samplers",
+            {"greybox", "tpe", "gp", "nsga2", "evolution", "local", "random"},
+            {"about"},
+        ),
         (
             "--recipes",
             "recipes",

@@ -43,4 +43,3 @@ def known_of(problem: Problem) -> Known:
 def make_sampler(problem: Problem, seed: int) -> GreyBoxSampler:
     """Returns the sampler for a problem."""
     return GreyBoxSampler(seed=seed, known=known_of(problem))
-

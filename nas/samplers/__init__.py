@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.samplers.evolution import ChangingSampler, evolution, local_search
+from nas.samplers.greybox import GreyBoxSampler
+from nas.samplers.known import Known
 from search_spaces.errors import InputError
 
-__all__ = ["ABOUT", "SAMPLERS", "sampler_factory"]
+__all__ = ["ABOUT", "SAMPLERS", "expected_rewards", "sampler_factory"]
 
 
-def _tpe(seed: int) -> BaseSampler:
+def _greybox(seed: int, known: Known | None) -> BaseSampler:
+    return GreyBoxSampler(seed=seed, known=known, avoid=_went_wrong)
+
+
+def _went_wrong(trial: FrozenTrial) -> bool:
+    """Tells a failed trial whose network is at fault from one that was interrupted."""
+    return "error" in trial.user_attrs
+
+
+def _tpe(seed: int, _: Known | None) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=10, multivariate=True, constant_liar=True)
 
 
-def _gp(seed: int) -> BaseSampler:
+def _gp(seed: int, _: Known | None) -> BaseSampler:
     return GPSampler(seed=seed, n_startup_trials=10)
 
 
@@ -35,34 +48,54 @@ class _OrderedNSGAII(NSGAIISampler):
         return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
 
 
-def _nsga2(seed: int) -> BaseSampler:
+def _nsga2(seed: int, _: Known | None) -> BaseSampler:
     return _OrderedNSGAII(seed=seed, population_size=20)
 
 
-SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {
+SAMPLERS: Mapping[str, Callable[[int, Known | None], BaseSampler]] = {
+    "greybox": _greybox,
     "tpe": _tpe,
     "gp": _gp,
     "nsga2": _nsga2,
-    "random": lambda seed: RandomSampler(seed=seed),
+    "evolution": lambda seed, _: ChangingSampler(evolution, seed=seed),
+    "local": lambda seed, _: ChangingSampler(local_search, seed=seed),
+    "random": lambda seed, _: RandomSampler(seed=seed),
 }
 
 ABOUT: Mapping[str, str] = {
+    "greybox": "Gaussian process of accuracy times the exact cost term, expected improvement",
     "tpe": "tree-structured Parzen estimator, multivariate (Optuna)",
     "gp": "Gaussian process with expected improvement (Optuna)",
     "nsga2": "genetic algorithm NSGA-II, population 20 (Optuna)",
+    "evolution": "regularised evolution, population 20, tournament of 5",
+    "local": "local search about the best network so far",
     "random": "uniform draws",
 }
 
 
-def sampler_factory(name: str) -> Callable[[int], BaseSampler]:
-    """Returns the function that makes a sampler from a seed; raises `InputError` if unknown."""
+def sampler_factory(name: str, *, known: Known | None = None) -> Callable[[int], BaseSampler]:
+    """Returns the function that makes a sampler from a seed; raises `InputError` if unknown.
+
+    `known` is what a sampler may know of networks before they are trained.
+    """
     if name not in SAMPLERS:
         near = difflib.get_close_matches(name, SAMPLERS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(
             f"no sampler is called {name!r}; {hint}the samplers are {', '.join(SAMPLERS)}"
         )
-    return SAMPLERS[name]
+    return partial(_made, SAMPLERS[name], known)
+
+
+def _made(
+    make: Callable[[int, Known | None], BaseSampler], known: Known | None, seed: int
+) -> BaseSampler:
+    return make(seed, known)
+
+
+def expected_rewards(sampler: BaseSampler, study: Study) -> dict[int, float]:
+    """Returns the reward that a sampler's model expects of trials, by number; {} without one."""
+    return sampler.expected(study) if isinstance(sampler, GreyBoxSampler) else {}
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -200,7 +200,9 @@ def _plain(value: float, each: BaseDistribution) -> float | int:
     """Returns the parameter's own value at a share of its range."""
     assert isinstance(each, FloatDistribution | IntDistribution)
     low, high = float(each.low), float(each.high)
-    found = np.exp(np.log(low) + value * np.log(high / low)) if each.log else low + value * (high - low)
+    found = (
+        np.exp(np.log(low) + value * np.log(high / low)) if each.log else low + value * (high - low)
+    )
     if each.step is not None and not each.log:
         found = low + round((found - low) / each.step) * each.step
     found = min(max(found, low), high)

@@ -83,9 +83,7 @@ def _act_together(
     return False
 
 
-def _tables(
-    ask: Callable[[Array], float], sizes: Array, groups: list[list[int]]
-) -> SummedCosts:
+def _tables(ask: Callable[[Array], float], sizes: Array, groups: list[list[int]]) -> SummedCosts:
     origin = np.zeros(len(sizes), dtype=np.int64)
     base, found = ask(origin), []
     total = base
