@@ -87,7 +87,7 @@ Exponent = Annotated[
     float | None, typer.Option("--exponent", help="w of the reward [soft: -0.07, hard: -1]")
 ]
 Sampler = Annotated[
-    str, typer.Option("--sampler", help="greybox, tpe, gp, nsga2, evolution, local or random")
+    str, typer.Option("--sampler", help="the sampler (`nas list --samplers` shows them)")
 ]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="networks to evaluate")]
 Time = Annotated[str | None, typer.Option("--time", help="stop searching after 30m, 2h, …")]

@@ -86,7 +86,7 @@ class CostTables:
         return stages[0].sum(axis=1), stages[1].sum(axis=1)
 
     def by_stage(self, encoded: Ints) -> tuple[Ints, Ints]:
-        """Returns MACs and params, each int64 (N, stages + 2): the stem's, the stages', the head's."""
+        """Returns MACs and params of stem, stages and head: each int64 (N, stages + 2)."""
         width = np.zeros(len(encoded), dtype=np.int64)
         found = np.empty((2, len(self.stages) + 2, len(encoded)), dtype=np.int64)
         found[:, 0] = np.array(self.fixed)[:, None]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from nas.samplers import SAMPLERS
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import fingerprint, spec_from_json
 from search_spaces.cost import cost
@@ -59,7 +60,7 @@ def test_cost_for_people(call: Caller) -> None:
         (
             "--samplers",
             "samplers",
-            {"greybox", "tpe", "gp", "nsga2", "evolution", "local", "random"},
+            set(SAMPLERS),
             {"about"},
         ),
         (

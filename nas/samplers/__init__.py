@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 
 import optuna
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -36,20 +45,41 @@ def _gp(seed: int, _: Known | None) -> BaseSampler:
     return GPSampler(seed=seed, n_startup_trials=10)
 
 
-class _OrderedNSGAII(NSGAIISampler):
-    """Gives a generation's parents in one order.
+class _OrderedParents(NSGAIISampler):
+    """Orders each generation's parents by trial number.
 
-    Optuna ranks them when it chooses them and lists them by number when it looks them up again,
-    so a search stopped at a generation's first trial would draw other children.
+    Optuna selects a generation's parents once, ordered by rank and crowding; the next ask reads
+    them back from the study ordered by number, and so draws others. With one order, what is drawn
+    does not depend on whether the search was interrupted in between.
     """
 
     def select_parent(self, study: Study, generation: int) -> list[FrozenTrial]:
-        """Returns the parents of a generation, by trial number."""
+        """Returns the parents of a generation, by number."""
+        return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
+
+
+class _OrderedReferences(NSGAIIISampler):
+    """The same for NSGA-III."""
+
+    def select_parent(self, study: Study, generation: int) -> list[FrozenTrial]:
+        """Returns the parents of a generation, by number."""
         return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
 
 
 def _nsga2(seed: int, _: Known | None) -> BaseSampler:
-    return _OrderedNSGAII(seed=seed, population_size=20)
+    return _OrderedParents(seed=seed, population_size=20)
+
+
+def _nsga3(seed: int, _: Known | None) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return _OrderedReferences(seed=seed, population_size=20)
+
+
+def _ppo(seed: int, _: Known | None) -> BaseSampler:
+    from nas.samplers.ppo import PPOSampler  # noqa: PLC0415 (brings torch)
+
+    return PPOSampler(seed=seed)
 
 
 SAMPLERS: Mapping[str, Callable[[int, Known | None], BaseSampler]] = {
@@ -57,6 +87,8 @@ SAMPLERS: Mapping[str, Callable[[int, Known | None], BaseSampler]] = {
     "tpe": _tpe,
     "gp": _gp,
     "nsga2": _nsga2,
+    "nsga3": _nsga3,
+    "ppo": _ppo,
     "evolution": lambda seed, _: ChangingSampler(evolution, seed=seed),
     "local": lambda seed, _: ChangingSampler(local_search, seed=seed),
     "random": lambda seed, _: RandomSampler(seed=seed),
@@ -67,6 +99,8 @@ ABOUT: Mapping[str, str] = {
     "tpe": "tree-structured Parzen estimator, multivariate (Optuna)",
     "gp": "Gaussian process with expected improvement (Optuna)",
     "nsga2": "genetic algorithm NSGA-II, population 20 (Optuna)",
+    "nsga3": "genetic algorithm NSGA-III, population 20 (Optuna)",
+    "ppo": "MnasNet's recurrent controller, trained by PPO on batches of 20",
     "evolution": "regularised evolution, population 20, tournament of 5",
     "local": "local search about the best network so far",
     "random": "uniform draws",

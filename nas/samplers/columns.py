@@ -206,4 +206,4 @@ def _plain(value: float, each: BaseDistribution) -> float | int:
     if each.step is not None and not each.log:
         found = low + round((found - low) / each.step) * each.step
     found = min(max(found, low), high)
-    return int(round(found)) if isinstance(each, IntDistribution) else float(found)
+    return round(found) if isinstance(each, IntDistribution) else float(found)

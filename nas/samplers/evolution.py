@@ -89,13 +89,13 @@ class ChangingSampler(BaseSampler):
         done = _finished(study, columns)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         rng = np.random.default_rng([self._seed, len(done), len(running)])
-        if not search_space or not done:
+        if not search_space:
             return {}
         sign = -1 if study.direction == StudyDirection.MINIMIZE else 1
         rows = columns.encode([trial.params for trial in done])
         rewards = sign * np.array([float(trial.value or 0) for trial in done])
         row = self.change(rows, rewards, columns, rng)
-        return {} if row is None else columns.decode(row)
+        return columns.decode(columns.sample(rng, 1)[0] if row is None else row)
 
     def sample_independent(
         self,

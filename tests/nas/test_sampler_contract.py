@@ -1,0 +1,45 @@
+"""Optuna's own contract tests, for each of our samplers."""
+
+from collections.abc import Callable
+
+import pytest
+from optuna.samplers import BaseSampler
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
+    RelativeSamplerTestCase,
+)
+
+from nas.samplers.evolution import ChangingSampler, evolution, local_search
+from nas.samplers.greybox import GreyBoxSampler
+from nas.samplers.ppo import PPOSampler
+
+Make = Callable[[], BaseSampler]
+SAMPLERS = {
+    "greybox": lambda: GreyBoxSampler(seed=0, startup=3),
+    "evolution": lambda: ChangingSampler(evolution, seed=0),
+    "ppo": lambda: PPOSampler(seed=0),
+    "local": lambda: ChangingSampler(local_search, seed=0),
+}
+
+
+class Ours:
+    """Gives each test of a suite every sampler."""
+
+    @pytest.fixture(params=SAMPLERS.values(), ids=SAMPLERS.keys())
+    def sampler(self, request: pytest.FixtureRequest) -> Make:
+        """Returns the function that makes the sampler under test."""
+        make: Make = request.param
+        return make
+
+
+class TestBasic(Ours, BasicSamplerTestCase):
+    """Suggests what the distributions allow."""
+
+
+class TestRelative(Ours, RelativeSamplerTestCase):
+    """Suggests all parameters of a trial together."""
+
+
+class TestSeveralObjectives(Ours, MultiObjectiveSamplerTestCase):
+    """Takes studies of several objectives."""
