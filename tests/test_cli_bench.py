@@ -1,5 +1,6 @@
 """`nas bench` and its subcommands: names, options, and what is printed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from experiments.benching.app import app
 from tests.conftest import Caller
 from tests.test_cli_errors import assert_refused
 
-OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive"}
+OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive", "zerocost", "proxy"}
 
 
 @pytest.fixture
@@ -66,7 +67,27 @@ def test_what_is_listed_is_there(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         (("progressive", "--data", "digits"), "Missing option '--keep'"),
         (("recipes", "--data", "digits", "--keep", "kept", "--time", "soon"), "--time 'soon'"),
         (("predictor",), "Missing option '--table'"),
+        (("zerocost", "--table", "x", "--data", "digits"), "Missing option '--measured'"),
+        (("proxy",), "needs --data, or --run"),
+        (("proxy", "--run", "r", "--epochs", 3), "--epochs does not go with --run"),
+        (("proxy", "--run", "r"), "r: not a run folder"),
+        (("proxy", "--data", "digits", "--scores", "naswott"), "did you mean 'naswot'?"),
+        (("proxy", "--data", "digits", "--target-macs", "many"), "--target-macs"),
     ],
 )
 def test_a_bad_input_gets_one_line(call: Caller, words: tuple[object, ...], message: str) -> None:
     assert_refused(call("bench", *words), message)
+
+
+def test_a_proxy_is_checked_from_the_command_line(call: Caller, tmp_path: Path) -> None:
+    words = ("bench", "proxy", "--data", "digits", "--limit", 120, "--networks", 4, "--seeds", 1,
+             "--space", "fused", "--width", 0.25, "--set", "batch_size=32", "--proxy-epochs", 1,
+             "--epochs", 1, "--device", "cpu", "--keep", "kept.jsonl")  # fmt: skip
+    first = call(*words)
+    assert first.status == 0, first.err
+    assert "what orders the networks" in first.out
+    assert "The proxy orders networks as the full recipe does" in first.out
+    lines = (tmp_path / "kept.jsonl").read_text()
+    document = call(*words, "--json").document
+    assert len(document["networks"]) == 4
+    assert (tmp_path / "kept.jsonl").read_text() == lines
