@@ -93,7 +93,7 @@ def _measured(predictor: Predictor, pick: Array, found: dict[str, Any]) -> dict[
     nearest = int(apart.argmin())
     drawn = predictor.space.sample_encoded(np.random.default_rng(0), TYPICAL_DRAWS)
     typical = [int((fitted.encoded != row).sum(axis=1).min()) for row in drawn]
-    ranges = {
+    ranges: dict[str, list[float]] = {
         "macs": [int(macs.min()), int(macs.max())],
         "params": [int(params.min()), int(params.max())],
         "accuracy": [float(fitted.accuracy.min()), float(fitted.accuracy.max())],
