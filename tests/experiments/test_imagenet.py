@@ -202,7 +202,10 @@ def test_what_was_found_is_a_run_folder(call: Caller, tmp_path: Path) -> None:
         (("--seed", 0), "leave --seed out"),
         (("--space", "mixed"), "knows the networks of space accel_nasbench only, not of mixed"),
         (("--resolution", 192), "knows networks at 224×224 pixels only, not at 192"),
-        (("--target-macs", "2G"), "has 2000M MACs; it reaches"),
+        (
+            ("--target-macs", "2G"),
+            "--target-macs 2G: the networks that --evaluator imagenet knows have 51.59M",
+        ),
         (("--evaluator", "imagnet"), "did you mean 'imagenet'?"),
         (("--evaluator", "mine.safetensors"), "mine.safetensors: there is no such file"),
     ],
