@@ -48,6 +48,8 @@ def test_the_wheel_works_in_an_empty_environment(empty_environment: Path) -> Non
     assert counted["params"] == 5_288_548
     recipes = json.loads(_nas(empty_environment, "list", "--recipes", "--json"))["recipes"]
     assert "fast" in [recipe["name"] for recipe in recipes]
+    search = ("search", "--evaluator", "imagenet", "--target-macs", "300M", "--json")
+    assert json.loads(_nas(empty_environment, *search))["maximum"]["proven"]
     doctor = json.loads(_nas(empty_environment, "doctor", "--json"))
     assert doctor["healthy"]
     assert "onnx" in [package["name"] for package in doctor["missing"]]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from experiments.bench.timing import Rows
-from experiments.imagenet.files import Source, save_predictor
+from experiments.imagenet.files import Source, load_predictor, save_predictor
 from experiments.imagenet.table import SPACE, read_measured
 from experiments.progress import Reporter
 from nas.pairwise.fit import fit
@@ -21,22 +21,21 @@ from search_spaces.space import SearchSpace
 __all__ = ["bench_fit", "bench_predictor"]
 
 Array = np.ndarray
-SPLITS, OUT = 10, 0.1  # random splits, and the share left out in each
+OUT = 0.1  # the share left out in each random split
 FEW = 500
 COVERED = (("within 1 σ %", 1.0), ("within 1.96 σ %", 1.96))
 STEPS = 10_000
 
 
-def bench_predictor(table: Path, reporter: Reporter) -> Rows:
+def bench_predictor(table: Path | None, splits: int, reporter: Reporter) -> Rows:
     """Holds networks out: each row fits to one part of the table and predicts another.
 
     Random tenths, then parts that are unlike. Boosted trees on the same choices, log-MACs and
     log-params stand beside it.
     """
-    space = MEASURED[SPACE].make()
-    encoded, accuracy = read_measured(table)
-    reporter.plan(SPLITS + 4)
-    rows = [_unseen(space, encoded, accuracy, reporter)]
+    space, encoded, accuracy = _measured(table)
+    reporter.plan(splits + 4)
+    rows = [_unseen(space, encoded, accuracy, splits, reporter)]
     for what, kept in _parts(space, encoded).items():
         found = _held_out(space, encoded, accuracy, kept, seed=0)
         rows.append({"what": what, "fitted to": int(kept.sum()), **_row([found])})
@@ -44,10 +43,17 @@ def bench_predictor(table: Path, reporter: Reporter) -> Rows:
     return rows
 
 
-def bench_fit(table: Path, path: Path) -> Rows:
+def _measured(table: Path | None) -> tuple[SearchSpace, Array, Array]:
+    """Returns the networks of a table, or without one those in the predictor that ships."""
+    if table is not None:
+        return MEASURED[SPACE].make(), *read_measured(table)
+    shipped = load_predictor().predictor
+    return shipped.space, shipped.fitted.encoded, shipped.fitted.accuracy
+
+
+def bench_fit(table: Path | None, path: Path) -> Rows:
     """Fits to the whole table, writes the predictor, and says how fast it is."""
-    space = MEASURED[SPACE].make()
-    encoded, accuracy = read_measured(table)
+    space, encoded, accuracy = _measured(table)
     start = time.perf_counter()
     predictor = fit(space, encoded, accuracy)
     seconds = time.perf_counter() - start
@@ -101,16 +107,16 @@ def _parts(space: SearchSpace, encoded: Array) -> dict[str, Array]:
 
 
 def _unseen(
-    space: SearchSpace, encoded: Array, accuracy: Array, reporter: Reporter
+    space: SearchSpace, encoded: Array, accuracy: Array, splits: int, reporter: Reporter
 ) -> dict[str, Any]:
     found = []
-    for seed in range(SPLITS):
+    for seed in range(splits):
         order = np.random.default_rng(seed).permutation(len(accuracy))
         kept = np.ones(len(accuracy), dtype=bool)
         kept[order[: int(OUT * len(accuracy))]] = False
         found.append(_held_out(space, encoded, accuracy, kept, seed=seed))
-        reporter.done(1, f"split {seed + 1}/{SPLITS}: τ {found[-1]['Kendall τ']:.4f}")
-    return {"what": f"random tenths, {SPLITS}", "fitted to": int(kept.sum()), **_row(found)}
+        reporter.done(1, f"split {seed + 1}/{splits}: τ {found[-1]['Kendall τ']:.4f}")
+    return {"what": f"random tenths, {splits}", "fitted to": int(kept.sum()), **_row(found)}
 
 
 def _row(found: list[dict[str, float]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ __all__ = ["answer_document", "base_name"]
 
 Array = np.ndarray
 PUBLISHED = ("efficientnet_b0", "mnasnet_a1", "mnasnet_b1")
-TYPICAL_DRAWS = 200
+TYPICAL_DRAWS = 200  # random networks, to say how far apart measured ones are
 
 
 def base_name(asked: Asked) -> str:
@@ -59,7 +59,7 @@ def answer_document(asked: Asked) -> tuple[dict[str, Any], Best]:
             "climbs_that_reached_it": best.reached,
             "partial_networks_looked_at": best.looked_at,
         },
-        "measured": _measured(predictor, best.encoded[0]),
+        "measured": _measured(predictor, best.encoded[0], top[0]),
         "source": asdict(asked.loaded.source),
         "top": top,
     }
@@ -85,19 +85,23 @@ def _rows(asked: Asked, encoded: Array) -> list[dict[str, Any]]:
     ]
 
 
-def _measured(predictor: Predictor, pick: Array) -> dict[str, Any]:
-    """Returns the range of the measured networks, and how far the nearest is from the pick."""
+def _measured(predictor: Predictor, pick: Array, found: dict[str, Any]) -> dict[str, Any]:
+    """Returns the range of the measured networks, how far outside it the pick is, the nearest."""
     fitted = predictor.fitted
     macs, params = predictor.space.tables.count(fitted.encoded)
     apart = (fitted.encoded != pick).sum(axis=1)
     nearest = int(apart.argmin())
     drawn = predictor.space.sample_encoded(np.random.default_rng(0), TYPICAL_DRAWS)
     typical = [int((fitted.encoded != row).sum(axis=1).min()) for row in drawn]
-    return {
-        "networks": len(fitted.accuracy),
+    ranges: dict[str, list[float]] = {
         "macs": [int(macs.min()), int(macs.max())],
         "params": [int(params.min()), int(params.max())],
         "accuracy": [float(fitted.accuracy.min()), float(fitted.accuracy.max())],
+    }
+    return {
+        "networks": len(fitted.accuracy),
+        **ranges,
+        "outside": {name: _outside(found[name], *ends) for name, ends in ranges.items()},
         "choices": len(pick),
         "nearest": {
             "choices_apart": int(apart[nearest]),
@@ -106,3 +110,8 @@ def _measured(predictor: Predictor, pick: Array) -> dict[str, Any]:
             "accuracy": float(fitted.accuracy[nearest]),
         },
     }
+
+
+def _outside(value: float, low: float, high: float) -> float:
+    """Returns by which share of an end a value is below (negative) or above a range; 0 inside."""
+    return value / low - 1 if value < low else value / high - 1 if value > high else 0.0

@@ -73,7 +73,12 @@ def asked_of(
             f"--evaluator {evaluator} knows networks at {side}×{side} pixels only, not at "
             f"{resolution}; leave --resolution out"
         )
-    searched.check_target(target)
+    low, high = searched.macs_range
+    if not low <= target <= high:
+        raise InputError(
+            f"--target-macs {target_macs}: the networks that --evaluator {evaluator} knows have "
+            f"{low / 1e6:.4g}M to {high / 1e6:.4g}M MACs"
+        )
     return Asked(evaluator, loaded, reward, trials)
 
 

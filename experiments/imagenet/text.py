@@ -59,25 +59,31 @@ def _proof(maximum: Mapping[str, Any]) -> str:
 
 
 def _measured(document: Mapping[str, Any]) -> list[str]:
-    measured, best = document["measured"], document["best"]
+    measured = document["measured"]
     nearest, source = measured["nearest"], document["source"]
-    inside = all(
-        low <= best[name] <= high
-        for name in ("macs", "params", "accuracy")
-        for low, high in [measured[name]]
-    )
     macs, params = (" to ".join(map(format_count, measured[n])) for n in ("macs", "params"))
     accuracy = " to ".join(map(percent, measured["accuracy"]))
     typical = nearest["choices_apart_of_a_random_network"]
     return [
         f"accuracies are {source['measured']}: below what a full training reaches",
         f"measured range: {macs} MACs, {params} params, accuracy {accuracy}; "
-        f"the best lies {'inside' if inside else 'OUTSIDE'} it",
+        f"the best lies {_place(measured['outside'])}",
         f"nearest of the {measured['networks']:,} measured: {nearest['choices_apart']} of "
         f"{measured['choices']} choices apart (a random network: {typical:g}), "
         f"{format_count(nearest['macs'])} MACs, measured {percent(nearest['accuracy'])}",
         f"source: {source['published']}; {source['licence']}",
     ]
+
+
+def _place(outside: Mapping[str, float]) -> str:
+    """Says how far outside the measured range the best is."""
+    named = {"macs": "MACs", "params": "params", "accuracy": "accuracy"}
+    away = [
+        f"{abs(share):.1%} {'above' if share > 0 else 'below'} it in {named[name]}"
+        for name, share in outside.items()
+        if share
+    ]
+    return f"OUTSIDE: {', '.join(away)}; less certain than its ±" if away else "inside it"
 
 
 def _target(document: Mapping[str, Any]) -> list[str]:

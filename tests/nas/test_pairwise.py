@@ -14,6 +14,7 @@ from nas.pairwise.hyper import likelihood
 from nas.pairwise.kernel import Hyper, Inputs, gram, inputs_of
 from nas.pairwise.maximum import best_networks
 from nas.pairwise.model import Predictor
+from nas.pairwise.prior import prior_of
 from search_spaces.codec import stages_from_strings
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -204,6 +205,16 @@ def test_the_predictor_is_an_evaluator(space: SearchSpace, predictor: Predictor)
     assert (found.macs, found.params, found.seed) == (cost(spec).macs, cost(spec).params, 4)
     with pytest.raises(InputError, match="is no network of space 'small'"):
         evaluate(replace(spec, resolution=64), seed=0)
+
+
+def test_a_prior_reads_columns_by_name(space: SearchSpace, predictor: Predictor) -> None:
+    encoded = space.sample_encoded(np.random.default_rng(9), 20)
+    names = [choice.name for choice in space.choices]
+    np.testing.assert_array_equal(prior_of(predictor)(encoded), predictor.accuracy(encoded))
+    backwards = prior_of(predictor, names[::-1])(encoded[:, ::-1].astype(float))
+    np.testing.assert_array_equal(backwards, predictor.accuracy(encoded))
+    with pytest.raises(InputError, match="has other choices than asked"):
+        prior_of(predictor, names[1:])
 
 
 def test_what_cannot_be_fitted_is_refused(space: SearchSpace) -> None:
