@@ -224,9 +224,7 @@ class Posterior:
         self.settings, self.scale = settings, scale
         covariance = _kernel(inputs, inputs, settings)
         covariance[np.diag_indices_from(covariance)] += settings.noise**2 + JITTER
-        lower, failed = lapack.dpotrf(covariance, lower=1, clean=1)
-        assert failed == 0, "a kernel with jitter is positive definite"
-        whiten = lapack.dtrtri(lower, lower=1)[0]  # (N, N), the inverse of the factor
+        whiten = _whitening(covariance)
         weights = whiten.T @ (whiten @ (values / scale))
         self.whiten, self.weights = whiten.T.astype(SINGLE), weights.astype(SINGLE)
         variances = (settings.amplitudes**2).astype(SINGLE)
@@ -269,6 +267,15 @@ class Posterior:
         deviation = np.sqrt(np.maximum(np.concatenate(variances), JITTER))
         mean = np.concatenate(means or [np.zeros(0)]).astype(float)
         return self.scale * mean, self.scale * deviation
+
+
+def _whitening(covariance: Array) -> Array:
+    """Returns the inverse (N, N) of the Cholesky factor."""
+    if not len(covariance):  # LAPACK refuses nothing
+        return covariance
+    lower, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+    assert failed == 0, "a kernel with jitter is positive definite"
+    return np.asarray(lapack.dtrtri(lower, lower=1)[0])
 
 
 def _rates(inputs: Inputs, settings: Settings) -> tuple[Array, Array]:

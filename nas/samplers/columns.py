@@ -155,14 +155,16 @@ class Columns:
 
 def row_keys(rows: Array) -> Array:
     """Returns a number (N,) for each row that is equal where the rows are."""
-    salt = _salt(rows.shape[1])
-    return np.asarray(np.ascontiguousarray(rows, dtype=np.float64).view(np.uint64) @ salt)
+    bits = np.ascontiguousarray(rows, dtype=np.float64).view(np.uint64) + _salt(rows.shape[1])
+    # a small number's bits are all at the top, where sums of products would lose them
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((bits ^ (bits >> np.uint64(31))).sum(axis=1, dtype=np.uint64))
 
 
 @lru_cache(maxsize=8)
 def _salt(width: int) -> Array:
-    drawn = np.random.default_rng(0).integers(1, 2**63, size=width, dtype=np.uint64)
-    return drawn | np.uint64(1)
+    return np.random.default_rng(0).integers(2**64, size=width, dtype=np.uint64)
 
 
 def _size(each: BaseDistribution) -> int:

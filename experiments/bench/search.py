@@ -1,0 +1,113 @@
+"""Samplers held against one another on measured spaces, many seeds each."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from experiments.bench.timing import Rows
+from experiments.files import append_line, write_atomic
+from experiments.progress import Reporter
+from experiments.studies.figure import regret_figure
+from experiments.studies.problems import PROBLEMS, Problem, make_problem
+from experiments.studies.regret import Searched, search_problem, summary
+from nas.samplers import SAMPLERS, sampler_factory
+from nas.samplers.known import known_networks
+from search_spaces.errors import InputError
+
+__all__ = ["SearchBench", "bench_search"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchBench:
+    """Says which samplers search which problems; `measured` is the folder of the tables."""
+
+    measured: Path
+    problems: tuple[str, ...]
+    samplers: tuple[str, ...]
+    seeds: int
+    trials: int
+    target_macs: float | None = None
+    keep: Path | None = None
+    figure: Path | None = None
+
+    def __post_init__(self) -> None:
+        for kind, names, known in (
+            ("problem", self.problems, PROBLEMS),
+            ("sampler", self.samplers, SAMPLERS),
+        ):
+            for name in names:
+                if name not in known:
+                    raise InputError(f"no {kind} is called {name!r}; they are {', '.join(known)}")
+
+
+@lru_cache(maxsize=1)
+def _problem(name: str, folder: Path, target_macs: float | None) -> Problem:
+    return make_problem(name, folder, target_macs=target_macs)
+
+
+def _search(asked: SearchBench, problem: str, sampler: str, seed: int) -> Searched:
+    found = _problem(problem, asked.measured, asked.target_macs)
+    known = known_networks(found.space, found.objective)
+    make = sampler_factory(sampler, known=known)
+    return search_problem(found, sampler, make, seed=seed, trials=asked.trials)
+
+
+def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
+    """Searches with every sampler and seed, those not in the file `keep` already, in parallel.
+
+    `keep` gets a line of JSON for each search as it ends; `figure` is written as HTML.
+    """
+    wanted = [
+        (problem, sampler, seed)
+        for problem in asked.problems
+        for sampler in asked.samplers
+        for seed in range(asked.seeds)
+    ]
+    known = {_key(each): each for each in _kept(asked)}
+    missing = [key for key in wanted if key not in known]
+    reporter.plan(len(missing))
+    for each in _searched(asked, missing):
+        known[_key(each)] = each
+        _keep(asked, each)
+        reporter.done(
+            1, f"{each.problem}, {each.sampler}, seed {each.seed}: {each.regret[-1]:.2f}%"
+        )
+    searches = [known[key] for key in wanted]
+    if asked.figure is not None:
+        write_atomic(asked.figure, regret_figure(searches))
+    return summary(searches)
+
+
+def _searched(asked: SearchBench, wanted: Sequence[tuple[str, str, int]]) -> Iterable[Searched]:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
+        jobs = [pool.submit(partial(_search, asked), *each) for each in wanted]
+        for job in as_completed(jobs):
+            yield job.result()
+
+
+def _key(each: Searched) -> tuple[str, str, int]:
+    return each.problem, each.sampler, each.seed
+
+
+def _asked(asked: SearchBench) -> dict[str, object]:
+    return {"trials": asked.trials, "target_macs": asked.target_macs}
+
+
+def _kept(asked: SearchBench) -> list[Searched]:
+    if asked.keep is None or not asked.keep.is_file():
+        return []
+    lines = [json.loads(line) for line in asked.keep.read_text().splitlines()]
+    return [Searched(**line["search"]) for line in lines if line["asked"] == _asked(asked)]
+
+
+def _keep(asked: SearchBench, each: Searched) -> None:
+    if asked.keep is not None:
+        append_line(asked.keep, {"asked": _asked(asked), "search": each.document()})

@@ -1,0 +1,58 @@
+"""`nas bench search`: samplers held against one another on measured spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments import options as o
+from experiments.benching.showing import show_rows
+from experiments.opening import reporting
+
+__all__ = ["COMMANDS"]
+
+Measured = Annotated[
+    Path, typer.Option("--measured", metavar="DIR", help="folder of the measured tables' Parquet")
+]
+Problems = Annotated[str, typer.Option("--problems", help="macro, mnas, with commas between")]
+Samplers = Annotated[str, typer.Option("--samplers", help="names with commas between")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="searches of each")]
+Trials = Annotated[int, typer.Option("--trials", min=2, help="of each search")]
+Target = Annotated[str | None, typer.Option("--target-macs", help="another target, as 200M")]
+Keep = Annotated[
+    Path | None, typer.Option("--keep", metavar="FILE", help="what is done; run again, it goes on")
+]
+Figure = Annotated[
+    Path | None, typer.Option("--figure", metavar="FILE", help="regret against trials, as HTML")
+]
+
+
+def search(
+    measured: Measured,
+    problems: Problems = "mnas,macro",
+    samplers: Samplers = "greybox,gp,tpe,nsga2,evolution,local,ppo,random",
+    seeds: Seeds = 10,
+    trials: Trials = 200,
+    target_macs: Target = None,
+    keep: Keep = None,
+    figure: Figure = None,
+    json: o.Json = False,
+) -> None:
+    """Searches measured spaces with every sampler: trials to a good network, time to suggest."""
+    from experiments.amounts import parse_count
+    from experiments.bench.search import SearchBench, bench_search
+
+    target = None if target_macs is None else parse_count(target_macs, what="--target-macs")
+    asked = SearchBench(
+        measured, tuple(problems.split(",")), tuple(samplers.split(",")), seeds, trials, target,
+        keep, figure,
+    )  # fmt: skip
+    with reporting(json) as reporter:
+        rows = bench_search(asked, reporter)
+    show_rows("search", rows, json)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {"search": search}
