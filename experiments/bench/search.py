@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from experiments.progress import Reporter
 from experiments.studies.figure import regret_figure
 from experiments.studies.problems import PROBLEMS, Problem, make_problem
 from experiments.studies.regret import Searched, search_problem, summary
+from experiments.studies.section import put_section
 from nas.samplers import SAMPLERS, sampler_factory
 from nas.samplers.known import known_networks
 from search_spaces.errors import InputError
@@ -36,6 +38,7 @@ class SearchBench:
     target_macs: float | None = None
     keep: Path | None = None
     figure: Path | None = None
+    page: Path | None = None
 
     def __post_init__(self) -> None:
         for kind, names, known in (
@@ -62,7 +65,8 @@ def _search(asked: SearchBench, problem: str, sampler: str, seed: int) -> Search
 def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
     """Searches with every sampler and seed, those not in the file `keep` already, in parallel.
 
-    `keep` gets a line of JSON for each search as it ends; `figure` is written as HTML.
+    `keep` gets a line of JSON for each search as it ends; `figure` is written as HTML,
+    and the table into the docs' `page`.
     """
     wanted = [
         (problem, sampler, seed)
@@ -82,7 +86,20 @@ def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
     searches = [known[key] for key in wanted]
     if asked.figure is not None:
         write_atomic(asked.figure, regret_figure(searches))
-    return summary(searches)
+    rows = summary(searches)
+    if asked.page is not None:
+        put_section(asked.page, rows, about=_about(asked))
+    return rows
+
+
+def _about(asked: SearchBench) -> str:
+    target = "" if asked.target_macs is None else f" --target-macs {asked.target_macs:g}"
+    return (
+        f"`nas bench search --measured DIR --problems {','.join(asked.problems)} --samplers "
+        f"{','.join(asked.samplers)} --seeds {asked.seeds} --trials {asked.trials}{target}`, "
+        f"{date.today()}, {os.cpu_count()} cores: medians over the seeds; {asked.trials + 1} "
+        "trials mean that more than half of the searches did not get there."
+    )
 
 
 def _searched(asked: SearchBench, wanted: Sequence[tuple[str, str, int]]) -> Iterable[Searched]:

@@ -28,6 +28,9 @@ Keep = Annotated[
 Figure = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE", help="regret against trials, as HTML")
 ]
+Page = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE", help="docs page to put the table into")
+]
 
 
 def search(
@@ -39,6 +42,7 @@ def search(
     target_macs: Target = None,
     keep: Keep = None,
     figure: Figure = None,
+    page: Page = None,
     json: o.Json = False,
 ) -> None:
     """Searches measured spaces with every sampler: trials to a good network, time to suggest."""
@@ -48,7 +52,7 @@ def search(
     target = None if target_macs is None else parse_count(target_macs, what="--target-macs")
     asked = SearchBench(
         measured, tuple(problems.split(",")), tuple(samplers.split(",")), seeds, trials, target,
-        keep, figure,
+        keep, figure, page,
     )  # fmt: skip
     with reporting(json) as reporter:
         rows = bench_search(asked, reporter)

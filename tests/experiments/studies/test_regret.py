@@ -8,6 +8,7 @@ import pytest
 from experiments.studies.figure import regret_figure
 from experiments.studies.problems import Problem, make_problem
 from experiments.studies.regret import Searched, search_problem, summary
+from experiments.studies.section import BEGIN, END, put_section
 from nas.objective import Objective
 from nas.samplers import sampler_factory
 from nas.samplers.known import known_networks
@@ -71,6 +72,17 @@ def test_a_summary_takes_medians_over_seeds() -> None:
             "trials to 0.25%": 4, "ms to suggest": 2.5,
         }
     ]  # fmt: skip
+
+
+def test_the_table_goes_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    put_section(page, [{"problem": "p", "seeds": 3}], about="How.")
+    table = "| problem | seeds |\n| --- | --- |\n| p | 3 |"
+    assert page.read_text() == f"before\n{BEGIN}\nHow.\n\n{table}\n{END}\nafter\n"
+    page.write_text("nothing")
+    with pytest.raises(InputError, match="it must hold"):
+        put_section(page, [{"problem": "p"}], about="How.")
 
 
 def test_the_figure_stands_alone() -> None:
