@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Agreement", "agreement", "kendall"]
+__all__ = ["Agreement", "Pairs", "agreement", "difference", "kendall"]
 
 DRAWS = 2_000
 COVERED = (2.5, 97.5)  # percentiles: a 95% interval
+FEWEST = 8  # networks that an interval is given for: draws of fewer are too much alike
 FEWEST_SHARE = 0.5  # of the draws must have an order at all for an interval
 
 Array = np.ndarray
+Pairs = Sequence[tuple[Array, Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,34 @@ def kendall(first: Array, second: Array) -> float | None:
     return None if np.isnan(tau) else tau
 
 
-def agreement(
-    pairs: Sequence[tuple[Array, Array]], *, draws: int = DRAWS, seed: int = 0
-) -> Agreement:
+def _means(pairs: Pairs, seed: int) -> Array:
+    """Returns the mean τ-b of the pairs: first as they are, then in each draw of networks."""
+    count = len(pairs[0][0])
+    chances = np.full(count, 1 / count)
+    drawn = np.random.default_rng(seed).multinomial(count, chances, size=DRAWS).astype(np.float64)
+    counts = np.concatenate([np.ones((1, count)), drawn])
+    means: Array = np.mean([_taus(first, second, counts) for first, second in pairs], axis=0)
+    return means
+
+
+def _with_interval(means: Array, count: int) -> Agreement:
+    known = means[1:][~np.isnan(means[1:])]
+    tau = None if np.isnan(means[0]) else float(means[0])
+    if tau is None or count < FEWEST or len(known) < FEWEST_SHARE * DRAWS:
+        return Agreement(tau, None, None, count)
+    low, high = np.percentile(known, COVERED)
+    return Agreement(tau, float(low), float(high), count)
+
+
+def agreement(pairs: Pairs, *, seed: int = 0) -> Agreement:
     """Returns the mean τ-b of pairs of series (N,), all of the same networks.
 
     The interval is the percentile bootstrap's: networks are drawn with replacement, the same ones
-    for every pair (Efron and Tibshirani 1993, chapter 13).
+    for every pair (Efron and Tibshirani 1993, chapter 13). Fewer than 8 networks get none.
     """
-    count = len(pairs[0][0])
-    chances = np.full(count, 1 / count)
-    drawn = np.random.default_rng(seed).multinomial(count, chances, size=draws).astype(np.float64)
-    counts = np.concatenate([np.ones((1, count)), drawn])
-    means = np.mean([_taus(first, second, counts) for first, second in pairs], axis=0)
-    known = means[1:][~np.isnan(means[1:])]
-    if np.isnan(means[0]) or len(known) < FEWEST_SHARE * draws:
-        return Agreement(None if np.isnan(means[0]) else float(means[0]), None, None, count)
-    low, high = np.percentile(known, COVERED)
-    return Agreement(float(means[0]), float(low), float(high), count)
+    return _with_interval(_means(pairs, seed), len(pairs[0][0]))
+
+
+def difference(first: Pairs, second: Pairs, *, seed: int = 0) -> Agreement:
+    """Returns how much more the first pairs agree than the second, in τ, on the same draws."""
+    return _with_interval(_means(first, seed) - _means(second, seed), len(first[0][0]))

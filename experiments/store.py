@@ -34,11 +34,15 @@ STUDY = "search"
 
 
 class EvaluationLog:
-    """Keeps every finished training, by key, in a file of JSON lines that is only appended to."""
+    """Keeps every finished training, by key, in a file of JSON lines that is only appended to.
 
-    def __init__(self, path: Path) -> None:
+    Without a file it forgets them with the process.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._known = {line["key"]: Evaluation(**line["evaluation"]) for line in read_lines(path)}
+        lines = read_lines(path) if path else ()
+        self._known = {line["key"]: Evaluation(**line["evaluation"]) for line in lines}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -49,7 +53,8 @@ class EvaluationLog:
 
     def add(self, key: str, evaluation: Evaluation) -> None:
         """Writes a finished training down; it is on disk when this returns."""
-        append_line(self.path, {"key": key, "evaluation": asdict(evaluation)})
+        if self.path:
+            append_line(self.path, {"key": key, "evaluation": asdict(evaluation)})
         self._known[key] = evaluation
 
 
@@ -69,6 +74,7 @@ class RunFolder:
         self.baselines_path = path / "baselines"
         self.export_path = path / "export"
         self.ledger_path = path / "ledger.json"
+        self.proxy_path = path / "proxy.json"
 
     @staticmethod
     def is_run(path: Path) -> bool:

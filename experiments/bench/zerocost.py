@@ -94,7 +94,11 @@ def _timed(
 
 
 def _score(
-    options: ZeroCostOptions, specs: list[ArchSpec], data: ImageData, kept: _Kept, reporter: Reporter
+    options: ZeroCostOptions,
+    specs: list[ArchSpec],
+    data: ImageData,
+    kept: _Kept,
+    reporter: Reporter,
 ) -> None:
     """Scores what is not kept yet."""
     device = pick_device(options.device)

@@ -98,9 +98,7 @@ def zico(network: nn.Module, batch: Batch) -> float:
     copied = scoring_copy(network)
     halves = zip(batch.images.chunk(PARTS), batch.labels.chunk(PARTS), strict=True)
     by_half = [_gradients(copied, images, labels) for images, labels in halves]
-    return math.fsum(
-        _inverse_variation(torch.stack(grads)) for grads in zip(*by_half, strict=True)
-    )
+    return math.fsum(_inverse_variation(torch.stack(grads)) for grads in zip(*by_half, strict=True))
 
 
 SCORES: Mapping[str, Score] = {

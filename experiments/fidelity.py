@@ -1,0 +1,187 @@
+"""Networks trained by a search's proxy and by the full recipe: each once, kept as it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from experiments.data import ImageData
+from experiments.device import Device
+from experiments.feeds import open_feed
+from experiments.progress import Reporter
+from experiments.recipes import Recipe
+from experiments.store import EvaluationLog
+from experiments.tensors import Normalize
+from experiments.train import Engine, Trained, accuracy, train
+from experiments.training_progress import TrainingProgress, epoch_shares
+from nas.evaluation import Evaluation
+from nas.search import derive_seed
+from search_spaces.codec import fingerprint, stage_to_string
+from search_spaces.cost import cost
+from search_spaces.errors import RunError
+from search_spaces.spec import ArchSpec
+
+__all__ = ["Fidelity", "Plan", "train_all"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fidelity:
+    """Says how faithfully networks are trained: data, recipe, side of the images in pixels.
+
+    `is_full` ones are measured on the test part, the others on validation images, as a search does.
+    """
+
+    data: ImageData
+    recipe: Recipe
+    resolution: int
+    is_full: bool
+
+    @property
+    def name(self) -> str:
+        """Names it in progress and messages."""
+        return "full recipe" if self.is_full else "proxy"
+
+    def placed(self, spec: ArchSpec) -> ArchSpec:
+        """Returns the network as it is trained here."""
+        return replace(spec, resolution=self.resolution, num_classes=self.data.num_classes)
+
+    def seed(self, spec: ArchSpec, seed: int, number: int) -> int:
+        """Returns the seed of a training; the proxy's is what a search takes."""
+        name = fingerprint(self.placed(spec))
+        if self.is_full:
+            return derive_seed(seed, "full", name, number)
+        return derive_seed(seed, "trial", name)
+
+    def key(self, spec: ArchSpec, seed: int) -> str:
+        """Names a training; the proxy's is what a run's session calls it."""
+        data = f"{self.data.fingerprint}:{self.data.split_digest}"
+        name = f"{fingerprint(self.placed(spec))}:{self.recipe.digest}:{data}:{seed}"
+        return f"full:{name}" if self.is_full else name
+
+    def work(self, spec: ArchSpec) -> float:
+        """Estimates the work of a training, for the time left."""
+        activations = float(cost(self.placed(spec)).activations)
+        return activations * len(self.data.train) * self.recipe.epochs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Says which networks are trained by both, the full recipe with that many `seeds`."""
+
+    specs: tuple[ArchSpec, ...]
+    proxy: Fidelity
+    full: Fidelity
+    seeds: int
+    seed: int = 0
+
+    def trainings(self) -> Iterator[tuple[int, Fidelity, int]]:
+        """Yields (network, fidelity, training seed): all of the proxy's, then seed by seed."""
+        for fidelity, number in ((self.proxy, 0), *((self.full, n) for n in range(self.seeds))):
+            for index, spec in enumerate(self.specs):
+                yield index, fidelity, fidelity.seed(spec, self.seed, number)
+
+
+def train_all(
+    plan: Plan,
+    log: EvaluationLog,
+    device: Device,
+    reporter: Reporter,
+    *,
+    workers: int | None = None,
+) -> list[dict[str, Any]]:
+    """Trains what the log lacks; returns a row a network, with its accuracies and seconds.
+
+    A row has `proxy` and the list `full`; they are None where a training failed, and `error` says
+    how the last one did.
+    """
+    todo = list(plan.trainings())
+    reporter.plan(sum(fidelity.work(plan.specs[index]) for index, fidelity, _ in todo))
+    rows = [_row(spec, plan) for spec in plan.specs]
+    for index, fidelity, seed in todo:
+        spec = fidelity.placed(plan.specs[index])
+        known = log.get(fidelity.key(spec, seed))
+        try:
+            found = known or _train(fidelity, spec, seed, device, reporter, workers)
+        except RunError as error:
+            rows[index]["error"] = f"{fidelity.name}: {error}"
+            _take(rows[index], fidelity, None)
+            reporter.note(f"network {index + 1} failed: {error}")
+            reporter.skip(fidelity.work(spec))
+            continue
+        if known is None:
+            log.add(fidelity.key(spec, seed), found)
+        share = _take(rows[index], fidelity, found)
+        text = f"{fidelity.name}: network {index + 1}/{len(plan.specs)}, accuracy {share:.1%}"
+        reporter.finish(fidelity.work(spec), text, now=known is None)
+    return rows
+
+
+def _row(spec: ArchSpec, plan: Plan) -> dict[str, Any]:
+    counted = cost(plan.full.placed(spec))
+    return {
+        "fingerprint": fingerprint(plan.full.placed(spec)),
+        "blocks": [stage_to_string(stage) for stage in spec.stages],
+        "macs": int(counted.macs),
+        "params": int(counted.params),
+        "proxy": None,
+        "full": [],
+        "seconds": {"proxy": None, "full": []},
+        "error": None,
+    }
+
+
+def _take(row: dict[str, Any], fidelity: Fidelity, found: Evaluation | None) -> float:
+    """Writes a training into its network's row; returns the accuracy."""
+    if fidelity.is_full:
+        share = found and found.test_accuracy
+        row["full"].append(share)
+        row["seconds"]["full"].append(found and round(found.seconds, 3))
+    else:
+        share = found and found.accuracy
+        row["proxy"] = share
+        row["seconds"]["proxy"] = found and round(found.seconds, 3)
+    return share or 0.0
+
+
+def _train(
+    fidelity: Fidelity,
+    spec: ArchSpec,
+    seed: int,
+    device: Device,
+    reporter: Reporter,
+    workers: int | None,
+) -> Evaluation:
+    data, recipe = fidelity.data, fidelity.recipe
+    reporter.running(f"{spec.name}, {fidelity.name}")
+    shares = epoch_shares(recipe, resolution=spec.resolution, images=len(data.train))
+    progress = TrainingProgress(
+        reporter, f"{spec.name}, {fidelity.name}",
+        work=fidelity.work(spec), shares=shares, memory=device.memory,
+    )  # fmt: skip
+    engine = Engine(workers=workers, on_note=reporter.note, on_step=progress.step)
+    start = time.perf_counter()
+    trained = train(
+        spec, data, recipe, seed=seed, device=device, on_epoch=progress.epoch, engine=engine
+    )
+    seconds = time.perf_counter() - start
+    counted = cost(spec)
+    return Evaluation(
+        accuracy=trained.accuracy,
+        macs=counted.macs,
+        params=counted.params,
+        seconds=seconds,
+        seed=seed,
+        epochs=len(trained.history),
+        test_accuracy=_tested(trained, data, device, workers) if fidelity.is_full else None,
+    )
+
+
+def _tested(trained: Trained, data: ImageData, device: Device, workers: int | None) -> float:
+    resolution = trained.network.spec.resolution
+    test = open_feed(data, data.test, resolution=resolution, device=device, workers=workers)
+    normalize = Normalize(data.mean, data.std).to(device.torch)
+    network = trained.network.to(device.torch)
+    with device.exactly():
+        return accuracy(network, test, normalize, device, resolution=resolution)
