@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import numpy as np
 
 from experiments.ranks import Pairs, agreement, difference
 
-__all__ = ["PROXY", "SEEDS", "trust_rows", "trust_seconds", "verdict", "whole"]
+__all__ = ["PROXY", "SEEDS", "trust_rows", "trust_seconds", "trust_table", "verdict", "whole"]
 
 PROXY, SEEDS = "the proxy", "the full recipe, another seed"
 FREE = ("MACs alone", "params alone")
@@ -41,7 +42,7 @@ def trust_rows(networks: Sequence[Row]) -> list[dict[str, Any]]:
         PROXY: [row["proxy"] for row in rows],
         FREE[0]: [row["macs"] for row in rows],
         FREE[1]: [row["params"] for row in rows],
-        **{f"{name} alone": [row["scores"][name] for row in rows]
+        **{f"{name} alone": [_number(row["scores"][name]) for row in rows]
            for name in rows[0].get("scores", {}) if name not in ("macs", "params")},
     }  # fmt: skip
     pairs = {name: [(np.array(values, dtype=float), one) for one in full]
@@ -56,8 +57,34 @@ def trust_rows(networks: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+def _number(score: float | None) -> float:
+    return -math.inf if score is None else score
+
+
 def _agreed(name: str, pairs: Pairs) -> dict[str, Any]:
     return {"what": name, **asdict(agreement(pairs))}
+
+
+def trust_table(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Returns the agreements as they are printed: rounded, on one line each."""
+
+    def rounded(found: Row, name: str) -> Any:
+        value = found.get(name)
+        return "–" if value is None else round(value, 3)
+
+    return [
+        {
+            "what orders the networks": row["what"],
+            "τ": rounded(row, "tau"),
+            "95% from": rounded(row, "low"),
+            "to": rounded(row, "high"),
+            "proxy ahead by": rounded(row.get("ahead", {}), "tau"),
+            "95% of that from": rounded(row.get("ahead", {}), "low"),
+            "until": rounded(row.get("ahead", {}), "high"),
+            "n": row["n"],
+        }
+        for row in rows
+    ]
 
 
 def trust_seconds(networks: Sequence[Row]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from experiments.benching.app import app
 from tests.conftest import Caller
 from tests.test_cli_errors import assert_refused
 
-OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive"}
+OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive", "zerocost", "proxy"}
 
 
 @pytest.fixture
@@ -66,6 +66,12 @@ def test_what_is_listed_is_there(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         (("progressive", "--data", "digits"), "Missing option '--keep'"),
         (("recipes", "--data", "digits", "--keep", "kept", "--time", "soon"), "--time 'soon'"),
         (("predictor",), "Missing option '--table'"),
+        (("zerocost", "--table", "x", "--data", "digits"), "Missing option '--measured'"),
+        (("proxy",), "needs --data, or --run"),
+        (("proxy", "--run", "r", "--epochs", 3), "--epochs does not go with --run"),
+        (("proxy", "--run", "r"), "r: not a run folder"),
+        (("proxy", "--data", "digits", "--scores", "naswott"), "did you mean 'naswot'?"),
+        (("proxy", "--data", "digits", "--target-macs", "many"), "--target-macs"),
     ],
 )
 def test_a_bad_input_gets_one_line(call: Caller, words: tuple[object, ...], message: str) -> None:

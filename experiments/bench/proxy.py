@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -195,11 +196,12 @@ def _described(fidelity: Fidelity) -> dict[str, Any]:
 def _score(
     plan: Plan, networks: list[dict[str, Any]], names: Sequence[str], device: Device
 ) -> None:
-    """Writes zero-cost scores into the networks' rows."""
+    """Writes zero-cost scores into the networks' rows; −∞ is None, for JSON."""
     data, side = plan.full.data, plan.full.resolution
     count = min(SCORED_IMAGES, len(data.train))
     batch = score_batch(data, count, resolution=side, device=device, seed=plan.seed)
     specs = [plan.full.placed(spec) for spec in plan.specs]
     found = scores_of(specs, names, batch, num_classes=data.num_classes, seed=plan.seed)
     for row, values in zip(networks, found.tolist(), strict=True):
-        row["scores"] = dict(zip(names, values, strict=True))
+        known = (value if math.isfinite(value) else None for value in values)
+        row["scores"] = dict(zip(names, known, strict=True))

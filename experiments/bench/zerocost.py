@@ -24,7 +24,7 @@ from nas.zero_cost.scoring import fresh_network
 from search_spaces.codec import fingerprint
 from search_spaces.spec import ArchSpec
 
-__all__ = ["ZeroCostOptions", "zerocost_bench"]
+__all__ = ["ZeroCostOptions", "bench_zerocost"]
 
 IMAGES = 2_000  # of the data, that batches are drawn from
 RESOLUTIONS = {"accel_nasbench": 64, "nas_bench_macro": 32}  # native are 224 and 32
@@ -115,6 +115,10 @@ def _score(
             reporter.finish(1, text, now=bool(missing))
 
 
+def _rounded(value: float | None) -> float | str:
+    return "–" if value is None else round(value, 3)
+
+
 def _row(options: ZeroCostOptions, score: str, table: MeasuredTable, kept: _Kept) -> dict[str, Any]:
     names = [fingerprint(spec) for spec in table.space.decode_many(table.encoded)]
     seeds = range(options.seed, options.seed + options.seeds)
@@ -123,22 +127,26 @@ def _row(options: ZeroCostOptions, score: str, table: MeasuredTable, kept: _Kept
     found = agreement([(series, table.accuracy) for series in values])
     return {
         "score": score,
-        "τ": found.tau and round(found.tau, 3),
-        "95% from": found.low and round(found.low, 3),
-        "to": found.high and round(found.high, 3),
+        "pixels": options.side,
+        "τ": _rounded(found.tau),
+        "95% from": _rounded(found.low),
+        "to": _rounded(found.high),
         "networks": found.n,
         "seeds": options.seeds,
         "median s": round(statistics.median(seconds), 3),
     }
 
 
-def zerocost_bench(options: ZeroCostOptions, reporter: Reporter) -> dict[str, Rows]:
+def bench_zerocost(options: ZeroCostOptions, reporter: Reporter) -> Rows:
     """Scores random networks of a measured table; returns each score's τ with their accuracy."""
     check_scores(options.scores)
     table = read_table(options.table, options.measured).sample(options.networks, seed=options.seed)
     data = load_data(options.data, limit=IMAGES)
     kept = _Kept(options.keep, f"{data.fingerprint}:{options.side}:{options.batch}")
     specs = table.space.decode_many(table.encoded)
+    reporter.step(
+        f"{options.table}: {len(specs)} networks, {options.batch} images of {data.name} "
+        f"at {options.side} pixels"
+    )
     _score(options, specs, data, kept, reporter)
-    title = f"{options.table}, {options.batch} images of {options.side} pixels"
-    return {title: [_row(options, score, table, kept) for score in options.scores]}
+    return [_row(options, score, table, kept) for score in options.scores]

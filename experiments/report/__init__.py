@@ -32,6 +32,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
         "constants": folder.constants_path,
         "family": folder.family_path,
         "epochs": folder.metrics_path,
+        "proxy": folder.proxy_path,
         "export": folder.export_path,
         "report": write_report(folder, contents),
     }

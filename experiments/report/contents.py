@@ -71,7 +71,8 @@ class Training:
 class Contents:
     """Holds what a run folder has so far; what it has not is None or empty.
 
-    `trainings` are the family's and the baselines' checkpoints, `trained` those of `nas train`.
+    `trainings` are the family's and the baselines' checkpoints, `trained` those of `nas train`;
+    `proxy` is what `nas bench proxy` found.
     """
 
     config: RunConfig
@@ -89,6 +90,7 @@ class Contents:
     trained: tuple[Training, ...]
     curves: tuple[Curve, ...]
     ledger: dict[str, dict[str, float]]
+    proxy: dict[str, Any]
 
     def result(self, role: str) -> list[dict[str, Any]]:
         """Returns the final rows of a role."""
@@ -141,6 +143,7 @@ def read_contents(folder: RunFolder) -> Contents:
         trained=trained,
         curves=_curves(folder, (*trainings, *trained)),
         ledger=folder.ledger(),
+        proxy=_json(folder.proxy_path) or {},
     )
 
 

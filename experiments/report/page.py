@@ -21,6 +21,7 @@ from experiments.report.sections import (
 )
 from experiments.report.tables import escape, paragraph
 from experiments.report.trained import recipe_section, trained_section
+from experiments.report.trust_section import trust_section
 from experiments.report.upkeep import ledger_section, reproduce_section
 from experiments.store import RunFolder
 
@@ -31,6 +32,7 @@ SECTIONS: tuple[Callable[[Contents, Plots], str], ...] = (
     trained_section,
     accuracy_section,
     progress_section,
+    trust_section,
     grid_section,
     base_section,
     family_section,
