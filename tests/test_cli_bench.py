@@ -1,5 +1,6 @@
 """`nas bench` and its subcommands: names, options, and what is printed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,17 @@ def test_what_is_listed_is_there(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 )
 def test_a_bad_input_gets_one_line(call: Caller, words: tuple[object, ...], message: str) -> None:
     assert_refused(call("bench", *words), message)
+
+
+def test_a_proxy_is_checked_from_the_command_line(call: Caller, tmp_path: Path) -> None:
+    words = ("bench", "proxy", "--data", "digits", "--limit", 120, "--networks", 4, "--seeds", 1,
+             "--space", "fused", "--width", 0.25, "--set", "batch_size=32", "--proxy-epochs", 1,
+             "--epochs", 1, "--device", "cpu", "--keep", "kept.jsonl")  # fmt: skip
+    first = call(*words)
+    assert first.status == 0, first.err
+    assert "what orders the networks" in first.out
+    assert "The proxy orders networks as the full recipe does" in first.out
+    lines = (tmp_path / "kept.jsonl").read_text()
+    document = call(*words, "--json").document
+    assert len(document["networks"]) == 4
+    assert (tmp_path / "kept.jsonl").read_text() == lines

@@ -23,8 +23,8 @@ from search_spaces.errors import InputError, RunError
 from search_spaces.spaces import make_space
 from tests.nas.fakes import tiny_space
 
-REQUEST = DataRequest("digits", limit=200, device="cpu", overrides={"epochs": 2, "batch_size": 32})
-OPTIONS = ProxyOptions(networks=4, seeds=2, space="fused", width=0.25, proxy_epochs=1)
+REQUEST = DataRequest("digits", limit=120, device="cpu", overrides={"epochs": 2, "batch_size": 32})
+OPTIONS = ProxyOptions(networks=3, seeds=2, space="fused", width=0.25, proxy_epochs=1)
 
 
 class Counted:
@@ -55,10 +55,10 @@ def kept_in(path: Path | None, **values: Any) -> ProxyOptions:
 def test_networks_are_trained_by_both_and_kept(tmp_path: Path, counted: Counted) -> None:
     kept = tmp_path / "kept.jsonl"
     document = check_proxy(kept_in(kept, scores=("naswot",)), REQUEST, Reporter())
-    assert [epochs for _, epochs, _ in counted.calls] == [1] * 4 + [2] * 8
+    assert [epochs for _, epochs, _ in counted.calls] == [1] * 3 + [2] * 6
     assert (document["proxy"]["epochs"], document["full"]["epochs"]) == (1, 2)
-    assert len(document["networks"]) == 4
-    assert len({row["fingerprint"] for row in document["networks"]}) == 4
+    assert len(document["networks"]) == 3
+    assert len({row["fingerprint"] for row in document["networks"]}) == 3
     for row in document["networks"]:
         assert 0 <= row["proxy"] <= 1
         assert len(row["full"]) == 2
@@ -70,18 +70,18 @@ def test_networks_are_trained_by_both_and_kept(tmp_path: Path, counted: Counted)
     assert json.loads(json.dumps(document)) == document
 
     lines = kept.read_text().splitlines()
-    assert len(lines) == 12
-    kept.write_text("\n".join(lines[:10]) + '\n{"key": "torn')
+    assert len(lines) == 9
+    kept.write_text("\n".join(lines[:7]) + '\n{"key": "torn')
     again = check_proxy(kept_in(kept, scores=("naswot",)), REQUEST, Reporter())
-    assert len(counted.calls) == 14
+    assert len(counted.calls) == 11
     for before, after in zip(document["networks"], again["networks"], strict=True):
         assert (before["proxy"], before["full"]) == (after["proxy"], after["full"])
     check_proxy(kept_in(kept), REQUEST, Reporter())
-    assert len(counted.calls) == 14
+    assert len(counted.calls) == 11
 
 
 def test_the_proxy_may_have_fewer_and_smaller_images(tmp_path: Path, counted: Counted) -> None:
-    options = kept_in(tmp_path / "kept", networks=3, seeds=1, proxy_limit=150, proxy_resolution=8)
+    options = kept_in(tmp_path / "kept", networks=3, seeds=1, proxy_limit=80, proxy_resolution=8)
     document = check_proxy(options, REQUEST, Reporter())
     assert (document["proxy"]["resolution"], document["full"]["resolution"]) == (8, 16)
     assert document["proxy"]["images"] < document["full"]["images"]
