@@ -93,27 +93,29 @@ def train_all(
 ) -> list[dict[str, Any]]:
     """Trains what the log lacks; returns a row a network, with its accuracies and seconds.
 
-    A row has `proxy` and the list `full`; they are None where a training failed, and `error` says
-    how the last one did.
+    A row has `proxy` and the list `full`; a network of which a training failed has `error` instead
+    of what would have followed.
     """
     todo = list(plan.trainings())
     reporter.plan(sum(fidelity.work(plan.specs[index]) for index, fidelity, _ in todo))
     rows = [_row(spec, plan) for spec in plan.specs]
     for index, fidelity, seed in todo:
-        spec = fidelity.placed(plan.specs[index])
+        row, spec = rows[index], fidelity.placed(plan.specs[index])
+        if row["error"]:
+            reporter.skip(fidelity.work(spec))
+            continue
         known = log.get(fidelity.key(spec, seed))
         try:
             found = known or _train(fidelity, spec, seed, device, reporter, workers)
         except RunError as error:
-            rows[index]["error"] = f"{fidelity.name}: {error}"
-            _take(rows[index], fidelity, None)
-            reporter.note(f"network {index + 1} failed: {error}")
+            row["error"] = f"{fidelity.name}: {error}"
+            reporter.note(f"{spec.name} failed: {error}")
             reporter.skip(fidelity.work(spec))
             continue
         if known is None:
             log.add(fidelity.key(spec, seed), found)
-        share = _take(rows[index], fidelity, found)
-        text = f"{fidelity.name}: network {index + 1}/{len(plan.specs)}, accuracy {share:.1%}"
+        share = _take(row, fidelity, found)
+        text = f"{fidelity.name}: {spec.name} of {len(rows)}, accuracy {share:.1%}"
         reporter.finish(fidelity.work(spec), text, now=known is None)
     return rows
 
@@ -132,17 +134,17 @@ def _row(spec: ArchSpec, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _take(row: dict[str, Any], fidelity: Fidelity, found: Evaluation | None) -> float:
+def _take(row: dict[str, Any], fidelity: Fidelity, found: Evaluation) -> float:
     """Writes a training into its network's row; returns the accuracy."""
+    seconds = round(found.seconds, 3)
     if fidelity.is_full:
-        share = found and found.test_accuracy
+        share = 0.0 if found.test_accuracy is None else found.test_accuracy
         row["full"].append(share)
-        row["seconds"]["full"].append(found and round(found.seconds, 3))
+        row["seconds"]["full"].append(seconds)
     else:
-        share = found and found.accuracy
-        row["proxy"] = share
-        row["seconds"]["proxy"] = found and round(found.seconds, 3)
-    return share or 0.0
+        share = found.accuracy
+        row["proxy"], row["seconds"]["proxy"] = share, seconds
+    return share
 
 
 def _train(

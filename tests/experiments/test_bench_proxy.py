@@ -89,11 +89,13 @@ def test_the_proxy_may_have_fewer_and_smaller_images(tmp_path: Path, counted: Co
 
 
 def test_a_network_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fidelity, "train", Counted(fail=1))
+    trainings = Counted(fail=1)
+    monkeypatch.setattr(fidelity, "train", trainings)
     document = check_proxy(kept_in(None, networks=3, seeds=1), REQUEST, Reporter())
     assert document["failed"] == 1
     assert document["networks"][1]["error"] == "proxy: the loss is nan"
     assert document["agreement"][0]["n"] == 2
+    assert len(trainings.calls) == 3 + 2  # its full training is not begun
 
 
 def test_networks_near_a_target() -> None:
