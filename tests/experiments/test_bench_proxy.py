@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,21 @@ import pytest
 
 from experiments import fidelity
 from experiments.bench.proxy import ProxyOptions, check_proxy, check_run, draw_networks
+from experiments.fidelity import Fidelity
 from experiments.prepare import DataRequest, SearchRequest, start
 from experiments.progress import Reporter
 from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import train
 from experiments.trust import PROXY, SEEDS
+from nas.evaluation import Evaluation
 from nas.search import derive_seed
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 from search_spaces.spaces import make_space
+from search_spaces.spec import ArchSpec
+from tests.conftest import Caller
 from tests.nas.fakes import tiny_space
 
 REQUEST = DataRequest("digits", limit=120, device="cpu", overrides={"epochs": 2, "batch_size": 32})
@@ -157,3 +162,26 @@ def test_a_run_that_searched_nothing_is_refused(tmp_path: Path) -> None:
         pytest.raises(InputError, match="nothing was searched"),
     ):
         check_run(OPTIONS, opened)
+
+
+def test_the_command_takes_a_run_and_its_report_shows_it(
+    call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    asked = SearchRequest(target_macs=6e5, space="fused", width=0.25, epochs=1)
+    with start(REQUEST, folder, Reporter(), asked):
+        pass
+
+    def trained(fidelity: Fidelity, spec: ArchSpec, seed: int, *rest: Any) -> Evaluation:
+        macs = int(cost(spec).macs)
+        share = macs / 1e7 + seed % 7 / 100
+        return Evaluation(share, macs, 1, 1.0, seed, test_accuracy=share)
+
+    monkeypatch.setattr(fidelity, "_train", trained)
+    words = ("bench", "proxy", "--run", folder.path, "--networks", 12, "--device", "cpu")
+    assert "over 12 networks" in call(*words).out
+    document = call(*words, "--json").document
+    assert document == json.loads(folder.proxy_path.read_text())
+    page = (folder.path / "report.html").read_text()
+    assert "Can the proxy be trusted?" in page
+    assert document["verdict"] in unescape(page)
