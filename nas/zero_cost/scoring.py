@@ -21,7 +21,9 @@ from search_spaces.spec import ArchSpec
 
 __all__ = ["WARM_SCORES", "check_scores", "fresh_network", "mean_ranks", "scores_of", "warm_start"]
 
-WARM_SCORES = ("params", "naswot", "zico")
+# One of gradients, one of weights, one of activations. Of networks of about the same MACs they are
+# right about both measured spaces, where params, NASWOT alone are right about one of them only.
+WARM_SCORES = ("grad_norm", "synflow", "naswot")
 REACH = 1.25
 
 Cache = MutableMapping[str, dict[str, float]]
