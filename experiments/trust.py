@@ -115,7 +115,14 @@ def verdict(rows: Sequence[Row], seconds: Mapping[str, float]) -> str:
     if SEEDS in known:
         parts[0] += f"; another seed of the full recipe itself with {_tau(known[SEEDS])}"
     parts[0] += f"; over {known[PROXY]['n']} networks."
-    parts.append(_against_free(rows, known[PROXY]))
+    seeds = known.get(SEEDS)
+    if seeds and seeds["low"] is not None and seeds["low"] <= 0:
+        parts.append(
+            "That even two seeds agree is not shown: these networks differ by less than the noise "
+            "of a training, and no proxy can order them."
+        )
+    else:
+        parts.append(_against_free(rows, known[PROXY]))
     if seconds.get("full"):
         parts.append(f"It takes {seconds['proxy'] / seconds['full']:.0%} of the time.")
     return " ".join(parts)

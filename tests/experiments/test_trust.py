@@ -82,6 +82,15 @@ def test_the_verdict_says_whether_training_told_anything() -> None:
     assert "95%" not in few
 
 
+def test_networks_that_seeds_do_not_order_are_nothing_to_judge_by() -> None:
+    rows, rng = networks(proxy_noise=0.2, macs_noise=1.0), np.random.default_rng(1)
+    for row in rows:
+        row["full"] = rng.normal(size=2).tolist()
+    said = verdict(trust_rows(rows), trust_seconds(rows))
+    assert "differ by less than the noise of a training" in said
+    assert "costs no training" not in said
+
+
 def test_a_proxy_without_an_order() -> None:
     rows = [{**row, "proxy": 0.1} for row in networks(proxy_noise=0.2, macs_noise=1.0)]
     found = trust_rows(rows)
