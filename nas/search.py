@@ -172,7 +172,7 @@ class _Loop:
             self._tell_duplicate(trial, self.known[name])
         else:
             self._tell_new(trial, spec, name)
-        frozen = self.study.trials[trial.number]
+        frozen = self.study.get_trials(deepcopy=False)[trial.number]
         record = record_of(frozen, self.space)
         self.remember(record)
         if record.duplicate_of is None:
