@@ -17,6 +17,7 @@ from search_spaces.errors import InputError
 __all__ = [
     "EXPONENT",
     "OBJECTIVES",
+    "PARAMS_EXPONENT",
     "Objective",
     "Plugin",
     "efficientnetv2",

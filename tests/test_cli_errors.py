@@ -145,7 +145,7 @@ def test_a_spec_that_is_broken_gets_one_line(call: Caller, tmp_path: Path, conte
     [
         (("--limit", 300), "was made for data digits ("),
         (("--space", "fused"), "was made for space mixed, not fused"),
-        (("--target-macs", "3M"), "was made for target_macs 2000000.0, not 3000000.0"),
+        (("--target-macs", "3M"), "was made for target 2000000.0, not 3000000.0"),
         (("--seed", 1), "was made for"),
         (("--set", "lr=0.01"), "was made for recipe value lr 0."),
         (("--search-epochs", 2), "was made for epochs 1, not 2"),

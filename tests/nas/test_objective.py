@@ -88,14 +88,14 @@ def test_a_users_own_reward_cannot_change_the_costs() -> None:
         costs["macs"] = 0  # type: ignore[index]
         return accuracy
 
-    with pytest.raises(InputError, match="mine:greedy failed at accuracy 0.5: TypeError"):
+    with pytest.raises(InputError, match=r"mine:greedy failed at accuracy 0\.5: TypeError"):
         Objective("mine:greedy", plugin=greedy).reward(0.5, {"macs": 1})
 
 
 @pytest.mark.parametrize("value", [None, "high", math.nan, math.inf, True, 1j, [0.5]])
 def test_a_users_own_reward_must_be_a_finite_number(value: Any) -> None:
     objective = Objective("mine:bad", plugin=lambda accuracy, costs: value)
-    with pytest.raises(InputError, match="mine:bad returned .* must return a finite number"):
+    with pytest.raises(InputError, match=r"mine:bad returned .* must return a finite number"):
         objective.reward(0.5, {})
 
 
@@ -107,7 +107,7 @@ def test_every_kind_of_number_is_a_reward(make: Callable[[int], Any]) -> None:
 
 
 def test_a_number_that_is_none_of_pythons_real_ones_is_refused() -> None:
-    objective = Objective("mine:exact", plugin=lambda *_: Decimal(1))  # type: ignore[arg-type,return-value]
+    objective = Objective("mine:exact", plugin=lambda *_: Decimal(1))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must return a finite number"):
         objective.reward(0.5, {})
 

@@ -121,7 +121,7 @@ def test_names_cannot_run_or_break_the_page(tmp_path: Path) -> None:
     page = read(folder)
     tags = [tag for tag, _ in page.tags]
     assert "img" not in tags
-    assert tags.count("script") == 10  # one a figure, plotly.js, its settings, the checkboxes
+    assert tags.count("script") == 11  # one a figure, plotly.js, its settings, the checkboxes
     assert not any(key.startswith("on") for _, found in page.tags for key in found)
     assert EVIL in page.words
     assert "<img src=x" not in page.scripts
