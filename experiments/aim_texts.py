@@ -19,10 +19,7 @@ def aim_text(search: SearchConfig) -> str:
     aim = f"the objective {search.objective}"
     if search.target is not None:
         size = amount_text(search.cost, search.target)
-        macs = search.cost == "macs"
-        aim = (
-            f"a target of {size} MACs" if macs else f"a {cost_label(search.cost)} target of {size}"
-        )
+        aim = f"a target of {size} {cost_label(search.cost)}"
     limits = [
         f"at most {amount_text(name, most)} {cost_label(name)}"
         for name, most in search.limits.items()

@@ -29,7 +29,7 @@ UNITS: Mapping[str, str] = {
 }
 COUNTED = ("macs", "params", "train_memory")
 MEASURED = ("latency", "step_time")
-DRAWS, MOST_DRAWS = 8192, 2**20
+FEWEST_DRAWS, DRAWS, MOST_DRAWS = 16, 8192, 2**20
 
 
 def check_cost(name: str) -> str:
@@ -42,13 +42,16 @@ def check_cost(name: str) -> str:
 
 
 def amount(name: str, value: float) -> str:
-    """Writes an amount of a cost with its unit: `latency 5 ms`, `params 3M`."""
-    label = name.replace("_", " ")
+    """Writes an amount of a cost with its name: `latency 5 ms`, `params 3M`."""
+    return f"{name.replace('_', ' ')} {_size(name, value)}"
+
+
+def _size(name: str, value: float) -> str:
     if UNITS[name] == "seconds":
-        return f"{label} {value * 1e3:.4g} ms"
+        return f"{value * 1e3:.4g} ms"
     if UNITS[name] == "bytes":
-        return f"{label} {value / 2**20:.4g} MiB"
-    return f"{label} {value / 1e6:.4g}M"
+        return f"{value / 2**20:.4g} MiB"
+    return f"{value / 1e6:.4g}M" if value >= 1e5 else f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -131,11 +134,13 @@ class Costing:
 
         Raises `InputError` where a million draws found none.
         """
-        for _ in range(MOST_DRAWS // DRAWS):
-            rows = self.space.sample_encoded(rng, DRAWS)
+        drawn, many = 0, FEWEST_DRAWS
+        while drawn < MOST_DRAWS:
+            rows = self.space.sample_encoded(rng, many)
             found = np.flatnonzero(self.allowed(rows))
             if len(found):
                 return self.space.values(rows[found[0]])
+            drawn, many = drawn + many, min(2 * many, DRAWS)
         asked = " and ".join(amount(name, most) for name, most in self.limits.items())
         raise InputError(f"none of {MOST_DRAWS:,} random networks is within {asked}")
 
@@ -166,5 +171,5 @@ class Costing:
         side = self.space.skeleton.resolution
         raise InputError(
             f"no network of space {self.space.name!r} at {side}×{side} has "
-            f"{amount(name, value)}{least}; it reaches {amount(name, low)} to {amount(name, high)}"
+            f"{amount(name, value)}{least}; it reaches {_size(name, low)} to {_size(name, high)}"
         )

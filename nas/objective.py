@@ -179,7 +179,7 @@ class Objective:
         except Exception as error:
             raise InputError(
                 f"objective {self.name} failed at accuracy {accuracy:g}: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error} (the costs it is given are {', '.join(costs)})"
             ) from error
         if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
             raise InputError(

@@ -132,12 +132,12 @@ def _area_text(contents: Contents) -> str:
 def _counts(contents: Contents) -> str:
     failed = [trial for trial in contents.trials if trial.state == "fail"]
     over = sum(trial.refused is not None for trial in contents.trials)
-    refused = f", {over:,} over a limit and not trained" if over else ""
+    refused = f"{over:,} over a limit and not trained, " if over else ""
     twice = sum(trial.duplicate and not trial.refused for trial in contents.trials)
     text = (
         f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained, "
         f"{twice:,} with the network of an earlier trial (not trained again), "
-        f"{len(failed):,} failed{refused}."
+        f"{refused}{len(failed):,} failed."
     )
     rows = [(trial.number, trial.error or "unknown", " ".join(trial.blocks)) for trial in failed]
     columns = {"trial": "left", "error": "text", "blocks": "code"}

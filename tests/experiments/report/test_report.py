@@ -40,7 +40,7 @@ def test_page_needs_no_other_file_and_no_network(whole: Page) -> None:
 
 def test_plotly_comes_once_and_every_figure_is_drawn(whole: Page) -> None:
     drawn = [name for name in whole.ids("div") if name]
-    assert drawn == [f"figure-{number}" for number in range(1, 8)]
+    assert drawn == [f"figure-{number}" for number in range(1, 9)]
     assert all(f'Plotly.newPlot("{name}"' in "".join(whole.scripts.split("  ")) for name in drawn)
     assert whole.scripts.count("window.PlotlyConfig") == 1
 
