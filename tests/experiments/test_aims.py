@@ -114,7 +114,7 @@ def test_amounts_can_be_read_again(cost: str, value: float) -> None:
 
 
 def test_an_aim_is_put_in_words() -> None:
-    base = {"space": "mixed", "resolution": 16, "trials": 1, "epochs": 1}
+    base: dict[str, Any] = {"space": "mixed", "resolution": 16, "trials": 1, "epochs": 1}
     macs = SearchConfig(**base, target=2e6, exponent=-0.07, limits={"latency": 0.005})
     assert aim_text(macs) == "a target of 2M MACs, at most 5ms latency"
     assert formula_text(macs) == "accuracy·(MACs/target)^-0.07 (soft)"

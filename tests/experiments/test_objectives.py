@@ -126,7 +126,7 @@ def test_networks_over_a_limit_are_not_trained(
 
 
 def asked_for(aim: Aim, **values: Any) -> SearchConfig:
-    shape = {"space": "mixed", "resolution": 16, "trials": 1, "epochs": 1, "exponent": -0.07}
+    shape: dict[str, Any] = {"space": "mixed", "resolution": 16, "trials": 1, "epochs": 1, "exponent": -0.07}
     given = {"target": aim.target, "cost": aim.cost, "limits": aim.limits}
     return SearchConfig(**{**shape, **given, "front_cost": aim.front_cost, **values})
 
@@ -173,7 +173,7 @@ def test_times_are_measured_on_the_device(cpu: Device, tiny: ArchSpec) -> None:
 
 
 def reward(accuracy: float, costs: Any) -> float:
-    return accuracy - costs["params"] / 1e9 - costs["latency"]
+    return accuracy - float(costs["params"]) / 1e9 - float(costs["latency"])
 
 
 def test_a_users_own_reward_decides_and_must_be_asked_for_again(

@@ -46,7 +46,7 @@ def test_plotly_comes_once_and_every_figure_is_drawn(whole: Page) -> None:
 
 
 def test_no_figure_offers_to_send_itself_anywhere(whole: Page) -> None:
-    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 7
+    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 8
     assert '"showSendToCloud": true' not in whole.scripts
 
 
