@@ -62,7 +62,7 @@ def asked_of(
         raise InputError("Missing option '--target-macs'")
     if objective == "v2" or is_plugin(objective):
         raise InputError(
-            f"--evaluator {evaluator} weighs MACs only, by --objective soft or hard, not {objective}"
+            f"--evaluator {evaluator} weighs MACs by --objective soft or hard, not {objective}"
         )
     target = parse_count(target_macs, what="--target-macs")
     reward = Objective(objective, target, exponent)

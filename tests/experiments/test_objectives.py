@@ -126,7 +126,13 @@ def test_networks_over_a_limit_are_not_trained(
 
 
 def asked_for(aim: Aim, **values: Any) -> SearchConfig:
-    shape: dict[str, Any] = {"space": "mixed", "resolution": 16, "trials": 1, "epochs": 1, "exponent": -0.07}
+    shape: dict[str, Any] = {
+        "space": "mixed",
+        "resolution": 16,
+        "trials": 1,
+        "epochs": 1,
+        "exponent": -0.07,
+    }
     given = {"target": aim.target, "cost": aim.cost, "limits": aim.limits}
     return SearchConfig(**{**shape, **given, "front_cost": aim.front_cost, **values})
 
