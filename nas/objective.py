@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nas.costs import check_cost
+from nas.costs import Costing, check_cost
 from search_spaces.errors import InputError
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Objective",
     "Plugin",
     "efficientnetv2",
+    "exact_factor",
     "is_plugin",
     "mnasnet_hard",
     "mnasnet_soft",
@@ -187,3 +188,14 @@ class Objective:
                 "it must return a finite number"
             )
         return float(value)
+
+
+def exact_factor(objective: Objective, costing: Costing) -> Callable[[Array], Array] | None:
+    """Returns what gives reward / accuracy (N,) of encoded networks (N, choices), untrained.
+
+    None where that is not known before: a user's own reward is no such product, and a cost may have
+    to be measured. A sampler then has the reward itself to learn.
+    """
+    if not objective.weighs or not set(objective.weighs) <= set(costing.exact):
+        return None
+    return lambda rows: objective.factors(*costing.encoded(rows, *objective.weighs).T)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nas.costs import COUNTED, MEASURED, UNITS, Costing, amount
+from nas.objective import Objective, exact_factor
 from search_spaces.additive import latency_sums
 from search_spaces.chains import Chains
 from search_spaces.cost import cost
@@ -151,3 +152,25 @@ def test_a_table_that_lacks_a_piece_of_the_space_is_refused() -> None:
     key = max(table.seconds)
     with pytest.raises(InputError, match=r"no time for .* of space 'mixed' at .* lacks 1 pieces"):
         latency_sums(wide_space(), BlockTable({k: v for k, v in table.seconds.items() if k != key}))
+
+
+def test_the_factor_of_a_reward_is_known_where_its_costs_are() -> None:
+    space = wide_space()
+    table = seconds_table(space)
+    meters = {"latency": table.predict, "step_time": table.predict}
+    timed = Costing(space, batch=4, meters=meters)
+    known = Costing(space, meters=meters, tables={"step_time": latency_sums(space, table)})
+    rows = space.sample_encoded(np.random.default_rng(0), 20)
+    for objective, costing in (
+        (Objective("soft", 1e5, cost="params"), timed),
+        (Objective("hard", 1e7, cost="train_memory"), timed),
+        (Objective("v2", 0.01, cost="step_time"), known),
+    ):
+        factor = exact_factor(objective, costing)
+        assert factor is not None
+        wanted = [objective.reward(0.5, costing.of(spec)[0]) for spec in space.decode_many(rows)]
+        assert 0.5 * factor(rows) == pytest.approx(np.array(wanted))
+    own = Objective("mine:own", plugin=lambda accuracy, costs: accuracy)
+    slow = Objective("soft", 1, cost="latency")
+    for objective in (own, slow, Objective("v2", 1, cost="step_time")):
+        assert exact_factor(objective, timed) is None
