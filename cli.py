@@ -31,55 +31,42 @@ app = typer.Typer(
 STOPPED = "stopped; what had finished is kept, and the same command goes on"
 
 
+# fmt: off
 @app.command()
 def run(
     data: o.Data,
-    target_macs: o.Target,
     out: o.Out,
-    limit: o.Limit = None,
-    image_size: o.ImageSize = None,
-    space: o.Space = "mixed",
-    resolution: o.Resolution = None,
-    width: o.Width = 1.0,
-    objective: o.Objective = "soft",
-    exponent: o.Exponent = None,
-    sampler: o.Sampler = "tpe",
-    trials: o.Trials = 30,
-    time: o.Time = None,
-    confirm: o.Confirm = 3,
-    search_epochs: o.SearchEpochs = 3,
-    alpha: o.Alpha = "1:2",
-    beta: o.Beta = "1:1.5",
-    gamma: o.Gamma = "1:1.5",
-    step: o.Step = 0.05,
-    tolerance: o.Tolerance = 0.1,
-    candidates: o.Candidates = 8,
-    grid_seeds: o.GridSeeds = 1,
-    grid_epochs: o.GridEpochs = 3,
-    phi: o.Phi = "0:3",
+    target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
+    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
+    objective: o.Objective = "soft", exponent: o.Exponent = None,
+    limit: o.Limit = None, image_size: o.ImageSize = None,
+    space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
+    sampler: o.Sampler = "tpe", trials: o.Trials = 30, time: o.Time = None,
+    confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
+    alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
+    step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
+    grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3, phi: o.Phi = "0:3",
     seeds: int = typer.Option(3, "--seeds", min=1, help="trainings of the base and each baseline"),
     baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
     formats: o.Format = "spec,onnx,safetensors",
-    recipe: o.Recipe = "fast",
-    set_: o.Set = None,
-    epochs: o.Epochs = None,
-    workers: o.Workers = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    deterministic: o.Deterministic = False,
-    track: o.Track = None,
-    json: o.Json = False,
+    recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
+    workers: o.Workers = None, seed: o.Seed = 0, device: o.Device = "auto",
+    deterministic: o.Deterministic = False, track: o.Track = None, json: o.Json = False,
 ) -> None:
     """Does it all: searches, scales, trains, compares, exports. Run again, it continues."""
+    from experiments.aims import read_aim
     from experiments.render import print_json, print_report
     from experiments.report import report_document
     from experiments.requests import data_request, grid_plan, run_plan, search_request
     from experiments.run import run_all
 
+    aim = read_aim(
+        target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
+        at_most=at_most, front_cost=front_cost, table=table,
+    )  # fmt: skip
     asked = search_request(
-        target_macs, space=space, resolution=resolution, width=width, objective=objective,
-        exponent=exponent, sampler=sampler, trials=trials, time=time, confirm=confirm,
-        epochs=search_epochs,
+        aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
+        time=time, confirm=confirm, epochs=search_epochs,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
@@ -99,31 +86,19 @@ def run(
 @app.command()
 def search(
     context: typer.Context,
-    target_macs: o.Target,
-    data: o.MaybeData = None,
-    out: o.MaybeOut = None,
-    evaluator: o.Evaluator = "training",
-    limit: o.Limit = None,
-    image_size: o.ImageSize = None,
-    space: o.Space = "mixed",
-    resolution: o.Resolution = None,
-    width: o.Width = 1.0,
-    objective: o.Objective = "soft",
-    exponent: o.Exponent = None,
-    sampler: o.Sampler = "tpe",
-    trials: o.Trials = 30,
-    time: o.Time = None,
-    confirm: o.Confirm = 3,
-    search_epochs: o.SearchEpochs = 3,
-    recipe: o.Recipe = "fast",
-    set_: o.Set = None,
-    workers: o.Workers = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    deterministic: o.Deterministic = False,
-    json: o.Json = False,
+    data: o.MaybeData = None, out: o.MaybeOut = None, evaluator: o.Evaluator = "training",
+    target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
+    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
+    objective: o.Objective = "soft", exponent: o.Exponent = None,
+    limit: o.Limit = None, image_size: o.ImageSize = None,
+    space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
+    sampler: o.Sampler = "tpe", trials: o.Trials = 30, time: o.Time = None,
+    confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
+    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    seed: o.Seed = 0, device: o.Device = "auto",
+    deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
-    """Searches a space for the network with the best reward at a MACs target."""
+    """Searches a space for the network with the best reward at a target of MACs or another cost."""
     if evaluator != "training":
         _predicted(
             context, evaluator, target_macs, out, json, space=space, resolution=resolution,
@@ -132,15 +107,19 @@ def search(
         return
     if data is None or out is None:
         raise InputError(f"Missing option '{'--data' if data is None else '--out'}' ({NEEDED})")
+    from experiments.aims import read_aim
     from experiments.render import print_json, print_search
     from experiments.requests import data_request, search_request
     from experiments.search_results import search_document
     from experiments.search_step import run_search, search_work
 
+    aim = read_aim(
+        target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
+        at_most=at_most, front_cost=front_cost, table=table,
+    )  # fmt: skip
     asked = search_request(
-        target_macs, space=space, resolution=resolution, width=width, objective=objective,
-        exponent=exponent, sampler=sampler, trials=trials, time=time, confirm=confirm,
-        epochs=search_epochs,
+        aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
+        time=time, confirm=confirm, epochs=search_epochs,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
@@ -153,6 +132,7 @@ def search(
             run_search(session)
         document = search_document(session.folder)
     print_json(document) if json else print_search(document)
+# fmt: on
 
 
 NEEDED = "only --evaluator imagenet needs neither data nor a folder"
@@ -161,7 +141,7 @@ NEEDED = "only --evaluator imagenet needs neither data nor a folder"
 def _predicted(
     context: typer.Context,
     evaluator: str,
-    target_macs: str,
+    target_macs: str | None,
     out: Path | None,
     json: bool,
     **asked: Any,

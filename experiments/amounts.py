@@ -6,10 +6,29 @@ import re
 
 from search_spaces.errors import InputError
 
-__all__ = ["format_count", "format_seconds", "parse_count", "parse_range", "parse_seconds"]
+__all__ = [
+    "format_bytes",
+    "format_count",
+    "format_seconds",
+    "parse_bytes",
+    "parse_count",
+    "parse_range",
+    "parse_seconds",
+]
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
-_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {
+    "": 1.0,
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
+_BYTES = {"": 1.0, "b": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+_BYTES |= {"kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?\s*([a-z]*)\s*", re.IGNORECASE)
 
 
@@ -29,8 +48,13 @@ def parse_count(text: str, *, what: str = "amount") -> float:
 
 
 def parse_seconds(text: str, *, what: str = "time") -> float:
-    """Reads `90`, `90s`, `30m` or `2h` as seconds; raises `InputError` otherwise."""
+    """Reads `90`, `90s`, `30m`, `2h` or `5ms` as seconds; raises `InputError` otherwise."""
     return _parse(text, _SECONDS, what, "90s, 30m or 2h")
+
+
+def parse_bytes(text: str, *, what: str = "memory") -> float:
+    """Reads `2GiB` as 2·2³⁰ and `2G` or `2GB` as 2·10⁹ bytes; raises `InputError` otherwise."""
+    return _parse(text, _BYTES, what, "512MiB or 2GiB")
 
 
 def parse_range(text: str, *, what: str = "range") -> tuple[float, float]:
@@ -60,3 +84,8 @@ def format_seconds(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m{rest:02d}s"
     return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def format_bytes(value: float) -> str:
+    """Writes 1 572 864 bytes as `1.5MiB`."""
+    return f"{value / 2**30:.3g}GiB" if value >= 2**30 else f"{value / 2**20:.3g}MiB"

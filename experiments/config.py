@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from experiments.files import write_atomic
 from experiments.recipes import Recipe
@@ -57,6 +57,10 @@ class SearchConfig(_Frozen):
     """Says what is searched for, and with what.
 
     `definition` is what the user's own space said when the run was made, `space_file` where.
+    `target` is an amount of `cost`, and `limits` are amounts of theirs, in `nas.costs.UNITS`.
+    An objective `module:function` is only a name here: a command that is to search must name it
+    again, and nothing that is read from this file is ever imported. `objective_digest` is that of
+    its source, `table_digest` that of the file of times at `table`.
     """
 
     space: str
@@ -64,14 +68,29 @@ class SearchConfig(_Frozen):
     definition: dict[str, Any] | None = None
     resolution: int
     width: float = 1.0
-    target_macs: float
+    target: float | None = None
+    cost: str = "macs"
     objective: str = "soft"
-    exponent: float
+    objective_digest: str = ""
+    exponent: float | None = None
+    limits: dict[str, float] = {}
+    front_cost: str = "macs"
+    table: str | None = None
+    table_digest: str = ""
     sampler: str = "tpe"
     trials: int
     seconds: float | None = None
     confirm: int = 3
     epochs: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, values: Any) -> Any:
+        """Reads a run that was made when every target was one of MACs."""
+        if isinstance(values, dict) and "target_macs" in values:
+            values = {**values, "target": values["target_macs"]}
+            del values["target_macs"]
+        return values
 
     def asked_space(self) -> str | SpaceFile:
         """Returns the space as `make_space` takes it."""
@@ -83,6 +102,11 @@ class SearchConfig(_Frozen):
         """Names the space, with the digest of its definition where it is the user's own."""
         space = self.asked_space()
         return space if isinstance(space, str) else f"{space.name} ({space.digest})"
+
+    def described_objective(self) -> str:
+        """Names the objective, with the digest of its source where it is the user's own."""
+        digest = f" ({self.objective_digest})" if self.objective_digest else ""
+        return f"{self.objective}{digest}"
 
 
 class TrainingConfig(_Frozen):
@@ -147,14 +171,12 @@ class RunConfig(_Frozen):
         if self.search and other.search:
             spaces = self.search.described_space(), other.search.described_space()
             pairs.append(("space", *spaces))
+            own = self.search.described_objective(), other.search.described_objective()
+            pairs.append(("objective", *own))
             bound = (
-                "resolution",
-                "width",
-                "target_macs",
-                "objective",
-                "exponent",
-                "epochs",
-            )
+                "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
+                "table_digest", "epochs",
+            )  # fmt: skip
             pairs += [(n, getattr(self.search, n), getattr(other.search, n)) for n in bound]
         return pairs
 

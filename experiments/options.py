@@ -69,7 +69,30 @@ MaybeArch = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
-Target = Annotated[str, typer.Option("--target-macs", help="T of the reward, as 2M or 0.4G")]
+Target = Annotated[
+    str | None, typer.Option("--target-macs", help="T of the reward in MACs, as 2M or 0.4G")
+]
+TargetOf = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="AMOUNT", help="T of the reward in the --cost, as 5ms or 2GiB"
+    ),
+]
+Cost = Annotated[
+    str | None,
+    typer.Option("--cost", help="weighed: macs, params, train_memory, latency or step_time"),
+]
+AtMost = Annotated[
+    list[str] | None,
+    typer.Option("--at-most", metavar="COST=AMOUNT", help="train no network that costs more"),
+]
+FrontCost = Annotated[
+    str | None, typer.Option("--front-cost", help="cost of the Pareto front [the --cost]")
+]
+Table = Annotated[
+    Path | None,
+    typer.Option("--table", help="latency or step time from a table of `nas bench blocks`"),
+]
 Space = Annotated[
     str, typer.Option("--space", help="mbconv, fused, mixed, a measured one, or your own TOML file")
 ]
@@ -82,9 +105,14 @@ Resolution = Annotated[
 Width = Annotated[
     float, typer.Option("--width", min=0.05, max=20, help="multiplies the skeleton's channels")
 ]
-Objective = Annotated[str, typer.Option("--objective", help="soft or hard (MnasNet's rewards)")]
+Objective = Annotated[
+    str,
+    typer.Option(
+        "--objective", help="soft, hard (MnasNet), v2 (EfficientNetV2) or module:function"
+    ),
+]
 Exponent = Annotated[
-    float | None, typer.Option("--exponent", help="w of the reward [soft: -0.07, hard: -1]")
+    float | None, typer.Option("--exponent", help="w of the reward [soft, v2: -0.07, hard: -1]")
 ]
 Sampler = Annotated[
     str, typer.Option("--sampler", help="the sampler (`nas list --samplers` shows them)")

@@ -7,17 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.aims import Aim, file_digest
 from experiments.config import DataConfig, RunConfig, SearchConfig, TrainingConfig
+from experiments.costing import costing_of
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
 from experiments.progress import Reporter
-from experiments.recipes import load_recipe
+from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session, data_config
 from experiments.space_files import read_space
 from experiments.store import RunFolder
-from nas.objective import Objective
 from nas.samplers import sampler_factory
+from search_spaces.cost import cost
 from search_spaces.errors import InputError
+from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
 
 __all__ = ["DataRequest", "SearchRequest", "load_requested", "reopen", "start"]
@@ -43,12 +46,10 @@ class DataRequest:
 class SearchRequest:
     """Says what is searched for; None leaves a value to its default."""
 
-    target_macs: float
+    aim: Aim
     space: str = "mixed"
     resolution: int | None = None
     width: float = 1.0
-    objective: str = "soft"
-    exponent: float | None = None
     sampler: str = "tpe"
     trials: int = 30
     seconds: float | None = None
@@ -57,11 +58,15 @@ class SearchRequest:
 
 
 def _search_config(
-    request: SearchRequest, data: ImageData, stored: SearchConfig | None
+    request: SearchRequest,
+    data: ImageData,
+    stored: SearchConfig | None,
+    *,
+    device: Device,
+    recipe: Recipe,
 ) -> SearchConfig:
     """Resolves a search; raises `InputError` for whatever it names that does not exist."""
     sampler_factory(request.sampler)
-    objective = Objective(request.objective, request.target_macs, request.exponent)
     for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1)):
         if getattr(request, name) < least:
             raise InputError(f"{name} is {getattr(request, name)}; it must be at least {least}")
@@ -73,22 +78,55 @@ def _search_config(
         resolution=request.resolution,
         width=request.width,
     )
-    space.check_target(request.target_macs)
-    return SearchConfig(
+    config = SearchConfig(
         space=space.name,
         space_file=None if isinstance(asked, str) else request.space,
         definition=None if isinstance(asked, str) else asked.document(),
         resolution=space.skeleton.resolution,
         width=request.width,
-        target_macs=request.target_macs,
-        objective=request.objective,
-        exponent=objective.resolved_exponent,
         sampler=request.sampler,
         trials=request.trials,
         seconds=request.seconds,
         confirm=request.confirm,
         epochs=request.epochs,
+        **_aimed(request.aim),
     )
+    _check_aim(request.aim, config, space, device=device, recipe=recipe)
+    return config
+
+
+def _aimed(aim: Aim) -> dict[str, Any]:
+    """Returns what run.toml says of an aim."""
+    exponent = None if aim.plugin else aim.reward().resolved_exponent
+    return {
+        "target": aim.target,
+        "cost": aim.cost,
+        "objective": aim.objective,
+        "objective_digest": aim.plugin_digest,
+        "exponent": exponent,
+        "limits": dict(aim.limits),
+        "front_cost": aim.front_cost,
+        "table": None if aim.table is None else str(aim.table),
+        "table_digest": file_digest(aim.table) if aim.table and aim.table.is_file() else "",
+    }
+
+
+def _check_aim(
+    aim: Aim, config: SearchConfig, space: SearchSpace, *, device: Device, recipe: Recipe
+) -> None:
+    """Raises `InputError` for what no network reaches, or a reward that makes no sense."""
+    if aim.target is not None and aim.cost == "macs":
+        space.check_target(aim.target)
+    costing = costing_of(config, space, device=device, batch=recipe.batch_size)
+    costing.check(aim.cost, aim.target)
+    counted = cost(space.skeleton, batch=recipe.batch_size)
+    costs = {
+        "macs": counted.macs,
+        "params": counted.params,
+        "train_memory": counted.train_memory_bytes,
+        **dict.fromkeys(costing.meters, 1e-3),
+    }
+    aim.reward().reward(0.5, costs)
 
 
 def load_requested(request: DataRequest) -> ImageData:
@@ -128,14 +166,19 @@ def start(
         seed=request.seed,
         data=data_config(data, limit=request.limit, seed=request.seed),
         recipe=recipe,
-        search=_search_config(search, data, stored) if search else None,
+        search=(
+            _search_config(search, data, stored, device=device, recipe=recipe) if search else None
+        ),
         training=training,
     )
     folder.check(config)
     _say_crowded(device, reporter)
     with folder.lock():
         opened = folder.open(config)
-        yield Session(folder, opened, data, device, reporter, request.workers, request.track)
+        plugin = search.aim.plugin if search else None
+        yield Session(
+            folder, opened, data, device, reporter, request.workers, request.track, plugin
+        )
 
 
 def _say_crowded(device: Device, reporter: Reporter) -> None:

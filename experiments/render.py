@@ -75,12 +75,17 @@ def result_rows(results: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def print_search(document: Mapping[str, Any]) -> None:
     """Prints what a search found."""
-    best = document["best"]
-    columns = {"trial": "right", "MACs": "right", "accuracy": "right", "reward": "right"}
+    from experiments.aims import amount_text  # noqa: PLC0415 (numpy, which no other text needs)
+
+    best, over = document["best"], document["front_cost"]
+    shown = [over] if over == "macs" else [over, "macs"]
+    names = ["MACs" if name == "macs" else name.replace("_", " ") for name in shown]
+    columns = {"trial": "right", **dict.fromkeys(names, "right")}
+    columns |= {"accuracy": "right", "reward": "right"}
     rows = [
         (
             str(entry["trial"]),
-            format_count(entry["macs"]),
+            *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
             f"{entry['reward']:.4f}",
         )

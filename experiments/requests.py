@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.amounts import parse_count, parse_range, parse_seconds
+from experiments.aims import Aim
+from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
 from experiments.prepare import DataRequest, SearchRequest
 from experiments.recipes import parse_overrides
@@ -41,13 +42,11 @@ def data_request(
 
 
 def search_request(
-    target_macs: str,
+    aim: Aim,
     *,
     space: str,
     resolution: int | None,
     width: float,
-    objective: str,
-    exponent: float | None,
     sampler: str,
     trials: int,
     time: str | None,
@@ -56,12 +55,10 @@ def search_request(
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
-        target_macs=parse_count(target_macs, what="--target-macs"),
+        aim,
         space=space,
         resolution=resolution,
         width=width,
-        objective=objective,
-        exponent=exponent,
         sampler=sampler,
         trials=trials,
         seconds=None if time is None else parse_seconds(time, what="--time"),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.store import RunFolder
+from nas.costs import UNITS
 from nas.pareto import pareto_front
 from nas.search import Confirmed, TrialRecord
 from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
@@ -17,7 +18,7 @@ __all__ = ["search_document", "trial_rows", "write_search"]
 
 
 def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
-    """Returns one flat row a trial, as trials.parquet holds them."""
+    """Returns one flat row a trial, as trials.parquet holds them; costs in `nas.costs.UNITS`."""
     return [
         {
             "trial": trial.number,
@@ -25,12 +26,12 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
             "fingerprint": trial.fingerprint,
             "reward": trial.reward,
             "accuracy": trial.evaluation.accuracy if trial.evaluation else None,
-            "macs": trial.evaluation.macs if trial.evaluation else None,
-            "params": trial.evaluation.params if trial.evaluation else None,
+            **{name: trial.costs.get(name) for name in UNITS},
             "seconds": trial.evaluation.seconds if trial.evaluation else None,
             "seed": trial.evaluation.seed if trial.evaluation else None,
             "duplicate_of": trial.duplicate_of,
             "error": trial.error,
+            "refused": trial.refused,
             **trial.choices,
         }
         for trial in trials
@@ -38,17 +39,25 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
 
 
 def write_search(
-    folder: RunFolder, base: ArchSpec, trials: list[TrialRecord], best: Confirmed
+    folder: RunFolder,
+    base: ArchSpec,
+    trials: list[TrialRecord],
+    best: Confirmed,
+    *,
+    front_cost: str = "macs",
 ) -> None:
-    """Writes best.json and front.json."""
-    evaluated = [t for t in trials if t.evaluation and t.duplicate_of is None]
-    front = pareto_front(evaluated, gain=_accuracy, cost=_macs)
+    """Writes best.json, and front.json: the Pareto front of accuracy against `front_cost`."""
+    evaluated = [
+        t for t in trials if t.evaluation and t.duplicate_of is None and front_cost in t.costs
+    ]
+    front = pareto_front(evaluated, gain=_accuracy, cost=lambda trial: trial.costs[front_cost])
     folder.write_json(folder.front_path, [_entry(trial) for trial in front])
     result = {
         "trial": best.record.number,
         "fingerprint": best.record.fingerprint,
         "reward": best.mean_reward,
         "search_reward": best.record.reward,
+        "costs": dict(best.record.costs),
         "evaluations": [asdict(evaluation) for evaluation in best.evaluations],
     }
     folder.write_json(folder.best_path, {**json.loads(spec_to_json(base)), "result": result})
@@ -58,15 +67,11 @@ def _accuracy(trial: TrialRecord) -> float:
     return trial.evaluation.accuracy if trial.evaluation else 0.0
 
 
-def _macs(trial: TrialRecord) -> float:
-    return trial.evaluation.macs if trial.evaluation else float("inf")
-
-
 def _entry(trial: TrialRecord) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "accuracy": _accuracy(trial),
-        "macs": _macs(trial),
+        **trial.costs,
         "reward": trial.reward,
         **json.loads(spec_to_json(trial.spec)),
     }
@@ -76,7 +81,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
     """Returns what a search found: the base with its result, the front, and the files."""
     best = json.loads(folder.best_path.read_text())
     spec = spec_from_json(json.dumps(best), where=str(folder.best_path))
-    counted = cost(spec)
+    counted, asked = cost(spec), folder.read().search
     return {
         "best": {
             "name": spec.name,
@@ -86,6 +91,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
             "blocks": [stage_to_string(stage) for stage in spec.stages],
             **best["result"],
         },
+        "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
         "paths": {
             "best": str(folder.best_path),

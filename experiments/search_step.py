@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from experiments.aims import amount_text
 from experiments.amounts import format_count
 from experiments.config import SearchConfig
+from experiments.costing import costing_of
 from experiments.search_results import trial_rows, write_search
 from experiments.session import Session
+from nas.costs import MEASURED, Costing
 from nas.evaluation import Evaluation
 from nas.objective import Objective
 from nas.samplers import expected_rewards, sampler_factory
 from nas.samplers.known import known_networks
 from nas.search import Budget, Confirmed, TrialRecord, confirm, records, search
+from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 from search_spaces.space import SearchSpace
@@ -37,7 +42,8 @@ def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
         resolution=config.resolution,
         width=config.width,
     )
-    space.check_target(config.target_macs)
+    if config.cost == "macs" and config.target is not None:
+        space.check_target(config.target)
     return space
 
 
@@ -48,12 +54,28 @@ def _asked(session: Session) -> SearchConfig:
 
 
 def typical_spec(session: Session) -> ArchSpec:
-    """Returns a network of the space with about the target's MACs, to estimate times by."""
+    """Returns a network of the space to estimate times by.
+
+    It has about the target's MACs or parameters; where the target is neither, it is a middling one
+    among those within the limits that can be counted.
+    """
     asked = _asked(session)
-    space = space_of(asked, num_classes=session.data.num_classes)
+    costing = _costing(session, asked)
     rng = np.random.default_rng(0)
-    drawn = [space.decode(space.sample(rng)) for _ in range(TYPICAL_DRAWS)]
-    return min(drawn, key=lambda spec: abs(math.log(cost(spec).macs / asked.target_macs)))
+    if asked.target is None or asked.cost not in ("macs", "params"):
+        draws = [cost(costing.space.decode(costing.draw(rng))).macs for _ in range(TYPICAL_DRAWS)]
+        name, wanted = "macs", float(np.median(draws))
+        rng = np.random.default_rng(0)
+    else:
+        name, wanted = asked.cost, asked.target
+    drawn = [costing.space.decode(costing.draw(rng)) for _ in range(TYPICAL_DRAWS)]
+    return min(drawn, key=lambda spec: abs(math.log(getattr(cost(spec), name) / wanted)))
+
+
+def _costing(session: Session, asked: SearchConfig) -> Costing:
+    space = space_of(asked, num_classes=session.data.num_classes)
+    batch = session.config.recipe.batch_size
+    return costing_of(asked, space, device=session.device, batch=batch)
 
 
 def _unit(session: Session, asked: SearchConfig) -> float:
@@ -73,13 +95,14 @@ def run_search(session: Session) -> ArchSpec:
     The caller has planned `search_work`.
     """
     asked = _asked(session)
-    space = space_of(asked, num_classes=session.data.num_classes)
-    objective = Objective(asked.objective, asked.target_macs, asked.exponent)
-    sampler = sampler_factory(asked.sampler, known=known_networks(space, objective))
+    costing = _costing(session, asked)
+    space = costing.space
+    objective = _objective(session, asked)
+    sampler = sampler_factory(asked.sampler, known=known_networks(objective, costing))
     study = session.folder.study()
     unit = _unit(session, asked)
     _say_size(session, space)
-    display = _Display(session, asked, unit)
+    display = _Display(session, asked, unit, objective)
     for record in records(study, space):
         display.resume(record)
 
@@ -94,17 +117,29 @@ def run_search(session: Session) -> ArchSpec:
             budget=Budget(asked.trials, asked.seconds),
             seed=session.config.seed,
             on_trial=display.trial,
+            costing=costing,
         )  # fmt: skip
     finally:
         session.folder.write_table(session.folder.trials_path, trial_rows(records(study, space)))
     session.reporter.skip(unit * max(0, asked.trials - display.shown))
     expected = expected_rewards(sampler(session.config.seed), study)
     best = _confirmed(session, asked, objective, trials, unit, expected)
-    name = f"{asked.space}_{format_count(asked.target_macs)}"
-    base = replace(best.record.spec, name=name)
-    write_search(session.folder, base, trials, best)
-    session.reporter.note(f"base: {_described(best.evaluations[0].macs, best.mean_reward)}")
+    base = replace(best.record.spec, name=_base_name(asked))
+    write_search(session.folder, base, trials, best, front_cost=asked.front_cost)
+    session.reporter.note(f"base: {_described(best.record.costs, best.mean_reward, objective)}")
     return base
+
+
+def _objective(session: Session, asked: SearchConfig) -> Objective:
+    return Objective(asked.objective, asked.target, asked.exponent, asked.cost, session.plugin)
+
+
+def _base_name(asked: SearchConfig) -> str:
+    """Names the base by the space and the target, or by the user's own reward."""
+    if asked.target is None:
+        return f"{asked.space}_{asked.objective.rpartition(':')[2]}"
+    size = amount_text(asked.cost, asked.target)
+    return f"{asked.space}_{size}" if asked.cost == "macs" else f"{asked.space}_{asked.cost}_{size}"
 
 
 def _say_size(session: Session, space: SearchSpace) -> None:
@@ -117,15 +152,20 @@ def _say_size(session: Session, space: SearchSpace) -> None:
         )
 
 
-def _described(macs: float, reward: float) -> str:
-    return f"reward {reward:.4f} at {format_count(macs)} MACs"
+def _described(costs: Mapping[str, float], reward: float, objective: Objective) -> str:
+    weighed = [n for n in (*objective.weighs, *MEASURED) if n != "macs" and n in costs]
+    more = [f", {n.replace('_', ' ')} {amount_text(n, costs[n])}" for n in dict.fromkeys(weighed)]
+    return f"reward {reward:.4f} at {format_count(costs['macs'])} MACs{''.join(more)}"
 
 
 class _Display:
     """Tells the reporter about trials as they finish."""
 
-    def __init__(self, session: Session, asked: SearchConfig, unit: float) -> None:
+    def __init__(
+        self, session: Session, asked: SearchConfig, unit: float, objective: Objective
+    ) -> None:
         self.session, self.asked, self.unit = session, asked, unit
+        self.objective = objective
         self.best: TrialRecord | None = None
         self.shown = 0
 
@@ -136,9 +176,11 @@ class _Display:
         self.shown += 1
         if self.best is None or (record.reward or 0) > (self.best.reward or 0):
             self.best = record
-            described = _described(record.evaluation.macs, record.reward or 0)
-            self.session.reporter.best(f"{described} (trial {record.number})")
+            self.session.reporter.best(f"{self._text(record)} (trial {record.number})")
         return True
+
+    def _text(self, record: TrialRecord) -> str:
+        return _described(record.costs, record.reward or 0, self.objective)
 
     def resume(self, record: TrialRecord) -> None:
         """Takes in a trial that finished in an earlier process."""
@@ -150,15 +192,23 @@ class _Display:
         reporter = self.session.reporter
         if record.duplicate_of is not None:
             reporter.done(0, f"trial {record.number}: same network as trial {record.duplicate_of}")
+        elif record.refused:
+            reporter.done(0, f"trial {record.number} not trained: {record.refused}")
         elif record.evaluation is None:
             reporter.note(f"trial {record.number} failed: {record.error}")
         elif self._take(record):
             reporter.done(
                 self.unit,
                 f"trial {self.shown}/{self.asked.trials}: "
-                f"accuracy {record.evaluation.accuracy:.1%}, "
-                f"{_described(record.evaluation.macs, record.reward or 0)}",
+                f"accuracy {record.evaluation.accuracy:.1%}, {self._text(record)}",
             )
+
+
+def _why_none(trials: list[TrialRecord]) -> str:
+    refused = [trial.refused for trial in trials if trial.refused]
+    if refused:
+        return f"every network that came up was over a limit; the last one: {refused[-1]}"
+    return "the search ended before any network was evaluated; give it more time"
 
 
 def _confirmed(
@@ -170,11 +220,13 @@ def _confirmed(
     expected: dict[int, float],
 ) -> Confirmed:
     if not any(trial.evaluation for trial in trials):
-        raise RunError("the search ended before any network was evaluated; give it more time")
+        raise RunError(_why_none(trials))
     if asked.confirm:
         session.reporter.step(
             f"Confirm: the best {asked.confirm} trained {CONFIRM_REPEATS} more times"
         )
+
+    costs = {trial.fingerprint: trial.costs for trial in trials}
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         known = session.is_known(spec, seed=seed, epochs=asked.epochs)
@@ -183,7 +235,8 @@ def _confirmed(
         except RunError as error:
             session.reporter.note(f"{spec.name} failed when trained again: {error}")
             raise
-        reward = objective(evaluation.accuracy, evaluation.macs)
+        known_costs = {**costs[fingerprint(spec)], **evaluation.counts}
+        reward = objective.reward(evaluation.accuracy, known_costs)
         text = f"{spec.name}: accuracy {evaluation.accuracy:.1%}, reward {reward:.4f}"
         session.reporter.finish(unit, text, now=not known)
         return evaluation

@@ -27,6 +27,7 @@ from experiments.train import Engine, EpochRecord, Trained, accuracy, train
 from experiments.training.optimizers import state_tensors
 from experiments.training_progress import TrainingProgress, epoch_shares
 from nas.evaluation import Evaluation
+from nas.objective import Plugin
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -69,7 +70,10 @@ def _both(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[
 
 @dataclass(frozen=True)
 class Session:
-    """Trains networks of one run, never the same one twice."""
+    """Trains networks of one run, never the same one twice.
+
+    `plugin` is the reward of the user's own that the command asked for.
+    """
 
     folder: RunFolder
     config: RunConfig
@@ -78,6 +82,7 @@ class Session:
     reporter: Reporter
     workers: int | None = None
     track: tuple[str, ...] = ()
+    plugin: Plugin | None = None
 
     @cached_property
     def log(self) -> EvaluationLog:

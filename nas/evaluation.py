@@ -26,6 +26,11 @@ class Evaluation:
     epochs: int = 0
     test_accuracy: float | None = None
 
+    @property
+    def counts(self) -> dict[str, float]:
+        """Returns the costs that an evaluator tells, by name."""
+        return {"macs": self.macs, "params": self.params}
+
 
 class Evaluator(Protocol):
     """Trains or looks up a network and returns how good it is; any callable of this form is one."""

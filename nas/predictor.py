@@ -54,12 +54,12 @@ class Inputs:
 
     def concat(self, other: Inputs) -> Inputs:
         """Returns these networks followed by others."""
-        pairs = zip(
-            (self.linear, self.smooth, self.joint),
-            (other.linear, other.smooth, other.joint),
-            strict=True,
+        return Inputs(
+            np.concatenate([self.linear, other.linear]),
+            np.concatenate([self.smooth, other.smooth]),
+            np.concatenate([self.joint, other.joint]),
+            self.groups,
         )
-        return Inputs(*(np.concatenate(pair) for pair in pairs), self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Settings:
 
 def _squared(a: Array, b: Array) -> Array:
     """Returns squared distances (N, M) between rows."""
-    found = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * (a @ b.T)
+    found: Array = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * (a @ b.T)
     return np.maximum(found, 0, out=found)
 
 
@@ -141,7 +141,7 @@ def _parts(inputs: Inputs, gram: Array, squared: Array, settings: Settings) -> _
 def _kernel(a: Inputs, b: Inputs, settings: Settings) -> Array:
     variances = settings.amplitudes**2
     rates = settings.rates[a.groups]
-    found = variances[0] * (a.linear @ b.linear.T)
+    found: Array = variances[0] * (a.linear @ b.linear.T)
     found += variances[1] * _matern(_squared(a.smooth, b.smooth) * settings.smooth_rate**2)[0]
     found += variances[2] * _matern(_squared(a.joint * rates, b.joint * rates))[0]
     found += CONSTANT
@@ -237,7 +237,7 @@ class Posterior:
         ]
 
     def _cross(self, inputs: Inputs) -> Array:
-        found = inputs.linear.astype(SINGLE) @ self.linear
+        found: Array = inputs.linear.astype(SINGLE) @ self.linear
         for (rates, known, variance), columns in zip(
             self.near, (inputs.smooth, inputs.joint), strict=True
         ):
@@ -255,7 +255,8 @@ class Posterior:
 
     def __call__(self, inputs: Inputs, *, spread: bool = True) -> tuple[Array, Array]:
         """Returns mean and deviation (M,) of networks' true values, noise left out."""
-        means, variances = [], [np.zeros(0)]
+        means: list[Array] = [np.zeros(0)]
+        variances: list[Array] = [np.zeros(0)]
         for start in range(0, len(inputs), CHUNK):
             part = inputs[start : start + CHUNK]
             cross = self._cross(part)
@@ -265,7 +266,7 @@ class Posterior:
                 explained = np.einsum("ij,ij->i", known, known)
                 variances.append(_diagonal(part, self.settings) - explained)
         deviation = np.sqrt(np.maximum(np.concatenate(variances), JITTER))
-        mean = np.concatenate(means or [np.zeros(0)]).astype(float)
+        mean = np.concatenate(means).astype(float)
         return self.scale * mean, self.scale * deviation
 
 

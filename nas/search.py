@@ -10,15 +10,19 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
+from nas.costs import Costing
 from nas.evaluation import Evaluation, Evaluator
 from nas.objective import Objective
+from nas.samplers.fixed import FixedSampler
+from nas.trials import INTERRUPTED, TrialRecord, record_of, records
 from search_spaces.codec import fingerprint
 from search_spaces.errors import RunError
 from search_spaces.space import SearchSpace
@@ -36,7 +40,8 @@ __all__ = [
 
 MAX_DUPLICATES = 20
 MAX_FAILURES = 5
-INTERRUPTED = "interrupted"
+MAX_REFUSALS = 20
+REFUSALS_TO_GIVE_UP = 200
 SamplerFactory = Callable[[int], BaseSampler]
 
 
@@ -46,24 +51,6 @@ class Budget:
 
     trials: int
     seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrialRecord:
-    """Describes one trial of a study: what was chosen and what came out.
-
-    `duplicate_of` is the number of the trial that evaluated the same network first.
-    """
-
-    number: int
-    spec: ArchSpec
-    choices: dict[str, object]
-    fingerprint: str
-    state: str
-    reward: float | None
-    evaluation: Evaluation | None
-    duplicate_of: int | None
-    error: str | None
 
 
 def derive_seed(*parts: object) -> int:
@@ -80,31 +67,6 @@ def give_up_running(study: Study) -> int:
     return len(running)
 
 
-def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
-    """Reads every finished trial back from the study, in order."""
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    complete = {c.name for c in space.choices}
-    return [_record(trial, space) for trial in finished if complete <= trial.params.keys()]
-
-
-def _record(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
-    attrs = trial.user_attrs
-    spec = space.decode(trial.params)
-    evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
-    error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
-    return TrialRecord(
-        number=trial.number,
-        spec=replace(spec, name=f"{space.name}_trial{trial.number}"),
-        choices=dict(trial.params),
-        fingerprint=attrs.get("fingerprint") or fingerprint(spec),
-        state=trial.state.name.lower(),
-        reward=trial.value,
-        evaluation=Evaluation(**attrs["evaluation"]) if evaluated else None,
-        duplicate_of=attrs.get("duplicate_of"),
-        error=error,
-    )
-
-
 def search(
     study: Study,
     space: SearchSpace,
@@ -116,15 +78,18 @@ def search(
     seed: int = 0,
     on_trial: Callable[[TrialRecord], None] | None = None,
     on_start: Callable[[int, ArchSpec], None] | None = None,
+    costing: Costing | None = None,
 ) -> list[TrialRecord]:
     """Evaluates networks of `space` until the budget is spent; returns all of the study's trials.
 
     A network that was evaluated before, under whatever choices, takes that result and does not
-    count. Raises `RunError` after five evaluations in a row that failed.
+    count. One that `costing` finds over a limit is refused: not trained, and not counted.
+    Raises `RunError` after five evaluations in a row that failed, or 200 networks in a row that
+    were refused; `InputError` where a user's own reward makes no sense.
     """
     give_up_running(study)
     deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
-    loop = _Loop(study, space, evaluate, objective, sampler, seed)
+    loop = _Loop(study, costing or Costing(space), evaluate, objective, sampler, seed)
     for record in records(study, space):
         loop.remember(record)
     while loop.evaluated < budget.trials and not loop.exhausted:
@@ -145,16 +110,17 @@ class _Loop:
     def __init__(
         self,
         study: Study,
-        space: SearchSpace,
+        costing: Costing,
         evaluate: Evaluator,
         objective: Objective,
         sampler: SamplerFactory,
         seed: int,
     ) -> None:
-        self.study, self.space, self.evaluate, self.objective = study, space, evaluate, objective
+        self.study, self.evaluate, self.objective = study, evaluate, objective
+        self.costing, self.space = costing, costing.space
         self.sampler, self.seed = sampler, seed
         self.known: dict[str, TrialRecord] = {}
-        self.finished = self.evaluated = self.duplicates = self.failures = 0
+        self.finished = self.evaluated = self.duplicates = self.failures = self.refusals = 0
 
     @property
     def exhausted(self) -> bool:
@@ -171,22 +137,32 @@ class _Loop:
             return
         self.duplicates = 0
         self.known.setdefault(record.fingerprint, record)
-        if record.error:
+        if record.refused:
+            self.refusals += 1
+        elif record.error:
             self.failures += 1
         else:
             self.evaluated += 1
-            self.failures = 0
+            self.failures = self.refusals = 0
 
     def ask(self) -> tuple[Trial, ArchSpec]:
-        """Starts a trial; a sampler that keeps repeating itself gives way to random draws."""
+        """Starts a trial; a sampler gives way to random draws where it only brings up the same.
+
+        That is networks which are known, or such as are over a limit.
+        """
         seed = derive_seed(self.seed, "sampler", self.finished)
-        stuck = self.duplicates >= MAX_DUPLICATES
-        self.study.sampler = RandomSampler(seed=seed) if stuck else self.sampler(seed)
+        stuck = self.duplicates >= MAX_DUPLICATES or self.refusals >= MAX_REFUSALS
+        self.study.sampler = self._random(seed) if stuck else self.sampler(seed)
         distributions: dict[str, BaseDistribution] = {
             choice.name: CategoricalDistribution(choice.options) for choice in self.space.choices
         }
         trial = self.study.ask(distributions)
         return trial, self.space.decode(trial.params)
+
+    def _random(self, seed: int) -> BaseSampler:
+        if not self.costing.limits:
+            return RandomSampler(seed=seed)
+        return FixedSampler(self.costing.draw(np.random.default_rng(seed)))
 
     def run(self, trial: Trial, spec: ArchSpec) -> TrialRecord:
         """Evaluates a trial, or takes the result of the same network, and tells the study."""
@@ -196,15 +172,29 @@ class _Loop:
             self._tell_duplicate(trial, self.known[name])
         else:
             self._tell_new(trial, spec, name)
-        frozen = self.study.trials[trial.number]
-        record = _record(frozen, self.space)
+        frozen = self.study.get_trials(deepcopy=False)[trial.number]
+        record = record_of(frozen, self.space)
         self.remember(record)
-        if record.error and record.duplicate_of is None and self.failures >= MAX_FAILURES:
-            raise RunError(f"{self.failures} trials in a row failed; the last one: {record.error}")
+        if record.duplicate_of is None:
+            self._check_hope(record)
         return record
+
+    def _check_hope(self, record: TrialRecord) -> None:
+        """Raises `RunError` where trial after trial came to nothing."""
+        if record.error and self.failures >= MAX_FAILURES:
+            raise RunError(f"{self.failures} trials in a row failed; the last one: {record.error}")
+        if record.refused and self.refusals >= REFUSALS_TO_GIVE_UP:
+            raise RunError(
+                f"{self.refusals} networks in a row were over a limit; the last one: "
+                f"{record.refused}"
+            )
 
     def _tell_duplicate(self, trial: Trial, first: TrialRecord) -> None:
         trial.set_user_attr("duplicate_of", first.number)
+        trial.set_user_attr("costs", dict(first.costs))
+        if first.refused:
+            self._refuse(trial, first.refused)
+            return
         if first.evaluation is None:
             trial.set_user_attr("error", first.error)
             self.study.tell(trial, state=TrialState.FAIL)
@@ -212,15 +202,26 @@ class _Loop:
         trial.set_user_attr("evaluation", asdict(first.evaluation))
         self.study.tell(trial, first.reward)
 
+    def _refuse(self, trial: Trial, reason: str) -> None:
+        # A pruned trial is one that Optuna's samplers learn to avoid, and that is no failure.
+        trial.set_user_attr("refused", reason)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
     def _tell_new(self, trial: Trial, spec: ArchSpec, name: str) -> None:
         try:
+            costs, over = self.costing.of(spec)
+            trial.set_user_attr("costs", costs)
+            if over is not None:
+                self._refuse(trial, over)
+                return
             evaluation = self.evaluate(spec, seed=derive_seed(self.seed, "trial", name))
         except Exception as error:  # noqa: BLE001 (a trial's fault is recorded; the search goes on)
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             self.study.tell(trial, state=TrialState.FAIL)
             return
+        reward = self.objective.reward(evaluation.accuracy, costs | evaluation.counts)
         trial.set_user_attr("evaluation", asdict(evaluation))
-        self.study.tell(trial, self.objective(evaluation.accuracy, evaluation.macs))
+        self.study.tell(trial, reward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,7 @@ def confirm(
             continue
         assert trial.evaluation is not None
         used = again or (trial.evaluation,)
-        rewards = tuple(objective(e.accuracy, e.macs) for e in used)
+        rewards = tuple(objective.reward(e.accuracy, {**trial.costs, **e.counts}) for e in used)
         confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
     if not confirmed:
         raise RunError("none of the best networks could be trained again without a failure")

@@ -32,7 +32,7 @@ from search_spaces.memory import (
 )
 from search_spaces.spec import ArchSpec, BlockSpec
 
-__all__ = ["Cost", "StageCost", "cost", "stage_cost", "tail_cost"]
+__all__ = ["Cost", "StageCost", "cost", "stage_cost", "tail_cost", "tail_saved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +170,24 @@ def stage_cost(
     return _finished(whole, name, before.out_ch if before else 0, side, batch)
 
 
-def tail_cost(spec: ArchSpec, in_ch: int, side: int) -> tuple[int, int]:
-    """Counts MACs and params of head and classifier, were the last stage `in_ch` channels wide."""
+def _tail(spec: ArchSpec, in_ch: int, side: int) -> _Tally:
     last = replace(spec.stages[-1], out_ch=in_ch)
     spec = replace(spec, stages=(*spec.stages[:-1], last))
     tally = _Tally()
     _count(tally, head_layers(spec), side)
     _count(tally, classifier_layers(spec), 1)
+    return tally
+
+
+def tail_cost(spec: ArchSpec, in_ch: int, side: int) -> tuple[int, int]:
+    """Counts MACs and params of head and classifier, were the last stage `in_ch` channels wide."""
+    tally = _tail(spec, in_ch, side)
     return tally.macs, tally.params
+
+
+def tail_saved(spec: ArchSpec, in_ch: int, side: int) -> int:
+    """Counts the elements of one image that head and classifier keep for the backward pass."""
+    return _tail(spec, in_ch, side).saved
 
 
 def _stem(spec: ArchSpec, side: int, batch: int) -> StageCost:

@@ -17,13 +17,14 @@ from experiments.prepare import DataRequest, load_requested
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.score_images import score_batch
-from experiments.search_step import space_of
+from experiments.search_step import space_of, typical_spec
 from experiments.session import Session
 from experiments.space_files import read_space
 from experiments.store import EvaluationLog
 from experiments.trust import trust_rows, trust_seconds, verdict, whole
 from nas.search import derive_seed
 from nas.zero_cost import check_scores, scores_of
+from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
@@ -133,7 +134,7 @@ def check_proxy(options: ProxyOptions, request: DataRequest, reporter: Reporter)
 def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
     """Does the same with the space, data, recipe and epochs of a run; writes its proxy.json.
 
-    The networks have half to twice the run's target of MACs. Trainings are kept in the run's own
+    The networks have half to twice the run's target of MACs, or a typical one's where it has none. Trainings are kept in the run's own
     log. Raises `InputError` for a run that searched nothing.
     """
     options.check()
@@ -142,7 +143,9 @@ def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
         raise InputError(f"{session.folder.path}: nothing was searched in this run folder")
     space = space_of(asked, num_classes=session.data.num_classes)
     data, recipe, seed = session.data, session.config.recipe, session.config.seed
-    specs = draw_networks(space, options.networks, target_macs=asked.target_macs, seed=seed)
+    target = asked.target if asked.cost == "macs" else None
+    target = target or cost(typical_spec(session)).macs
+    specs = draw_networks(space, options.networks, target_macs=target, seed=seed)
     side = space.skeleton.resolution
     proxy = Fidelity(data, session.short_recipe(asked.epochs), side, False)
     plan = Plan(specs, proxy, Fidelity(data, recipe, side, True), options.seeds, seed)

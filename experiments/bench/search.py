@@ -19,6 +19,7 @@ from experiments.studies.figure import regret_figure
 from experiments.studies.problems import PROBLEMS, Problem, make_problem
 from experiments.studies.regret import Searched, search_problem, summary
 from experiments.studies.section import put_section
+from nas.costs import Costing
 from nas.samplers import SAMPLERS, sampler_factory
 from nas.samplers.known import known_networks
 from search_spaces.errors import InputError
@@ -57,7 +58,7 @@ def _problem(name: str, folder: Path, target_macs: float | None) -> Problem:
 
 def _search(asked: SearchBench, problem: str, sampler: str, seed: int) -> Searched:
     found = _problem(problem, asked.measured, asked.target_macs)
-    known = known_networks(found.space, found.objective)
+    known = known_networks(found.objective, Costing(found.space))
     make = sampler_factory(sampler, known=known)
     return search_problem(found, sampler, make, seed=seed, trials=asked.trials)
 

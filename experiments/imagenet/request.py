@@ -10,7 +10,7 @@ import typer
 
 from experiments.amounts import parse_count
 from experiments.imagenet.files import SHIPPED, Loaded, load_predictor
-from nas.objective import Objective
+from nas.objective import Objective, is_plugin
 from search_spaces.errors import InputError
 
 __all__ = ["PREDICTED", "Asked", "asked_of", "refuse_others"]
@@ -48,7 +48,7 @@ def refuse_others(context: typer.Context, evaluator: str) -> None:
 def asked_of(
     context: typer.Context,
     evaluator: str,
-    target_macs: str,
+    target_macs: str | None,
     *,
     space: str,
     resolution: int | None,
@@ -58,6 +58,12 @@ def asked_of(
 ) -> Asked:
     """Returns what is asked of a predictor; raises `InputError` for what it cannot answer."""
     refuse_others(context, evaluator)
+    if target_macs is None:
+        raise InputError("Missing option '--target-macs'")
+    if objective == "v2" or is_plugin(objective):
+        raise InputError(
+            f"--evaluator {evaluator} weighs MACs by --objective soft or hard, not {objective}"
+        )
     target = parse_count(target_macs, what="--target-macs")
     reward = Objective(objective, target, exponent)
     loaded = load_predictor(_path(evaluator))

@@ -18,6 +18,7 @@ from experiments.report.curves import Curve, curve_of_history, curves_of_rows, n
 from experiments.results import read_results
 from experiments.search_step import space_of
 from experiments.store import RunFolder
+from nas.costs import UNITS
 from search_spaces.codec import spec_from_json, stage_to_string
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
@@ -25,28 +26,33 @@ from search_spaces.spec import ArchSpec
 __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
 
 _COLUMNS = (
-    "trial", "state", "fingerprint", "reward", "accuracy", "macs", "params", "seconds", "seed",
-    "duplicate_of", "error",
+    "trial", "state", "fingerprint", "reward", "accuracy", *UNITS, "seconds", "seed",
+    "duplicate_of", "error", "refused",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Holds a row of trials.parquet; `blocks` are the network's block strings."""
+    """Holds a row of trials.parquet; `blocks` are the network's block strings.
+
+    `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
+    """
 
     number: int
     state: str
     accuracy: float | None
-    macs: int | None
     reward: float | None
+    costs: Mapping[str, float]
+    seconds: float | None
     duplicate: bool
     error: str | None
+    refused: str | None
     blocks: tuple[str, ...]
 
     @property
     def evaluated(self) -> bool:
         """Tells whether a network was trained for this trial, and gave an accuracy."""
-        return self.accuracy is not None and self.macs is not None and not self.duplicate
+        return self.accuracy is not None and "macs" in self.costs and not self.duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ class Contents:
     def result(self, role: str) -> list[dict[str, Any]]:
         """Returns the final rows of a role."""
         return [row for row in self.results if row["role"] == role]
+
+    @property
+    def front_cost(self) -> str:
+        """Names the cost that the Pareto front is drawn over."""
+        return self.config.search.front_cost if self.config.search else "macs"
 
     def spec_of(self, name: str) -> ArchSpec | None:
         """Returns a trained network's spec, where its checkpoint is there."""
@@ -195,10 +206,12 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         number=int(row["trial"]),
         state=str(row["state"]),
         accuracy=row["accuracy"],
-        macs=None if row["macs"] is None else int(row["macs"]),
         reward=row["reward"],
+        costs={name: row[name] for name in UNITS if row.get(name) is not None},
+        seconds=row.get("seconds"),
         duplicate=row["duplicate_of"] is not None,
         error=row["error"],
+        refused=row.get("refused"),
         blocks=blocks,
     )
 

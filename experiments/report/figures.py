@@ -9,14 +9,18 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from experiments.aim_texts import cost_label
+from experiments.aims import amount_text
 from experiments.amounts import format_count
 from experiments.report.contents import Contents, Trial, blocks_of
 from experiments.report.tables import accuracy_text, escape
+from nas.costs import MEASURED
 
 __all__ = [
     "PALETTE",
     "TRIED",
     "blank_figure",
+    "cost_axis",
     "grid_figure",
     "progress_figure",
     "test_figure",
@@ -70,7 +74,8 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return found
 
 
-def _macs_axis(figure: go.Figure, values: Iterable[float]) -> None:
+def cost_axis(figure: go.Figure, values: Iterable[float], cost: str = "macs") -> None:
+    """Gives a figure a logarithmic x axis for amounts of a cost."""
     known = [value for value in values if value > 0]
     low, high = min(known) / 1.15, max(known) * 1.15
     ticks = _ticks((low, high))
@@ -78,7 +83,7 @@ def _macs_axis(figure: go.Figure, values: Iterable[float]) -> None:
         type="log",
         range=[math.log10(low), math.log10(high)],
         tickvals=ticks,
-        ticktext=[format_count(tick) for tick in ticks],
+        ticktext=[amount_text(cost, tick) for tick in ticks],
     )
 
 
@@ -123,41 +128,49 @@ def _hover(title: str, facts: Iterable[str], blocks: Iterable[str] = ()) -> str:
 
 
 def _trial_hover(trial: Trial) -> str:
+    macs = format_count(trial.costs.get("macs", 0))
+    timed = [
+        f"{cost_label(n)} {amount_text(n, trial.costs[n])}" for n in MEASURED if n in trial.costs
+    ]
     facts = [
-        f"{format_count(trial.macs or 0)} MACs, accuracy {trial.accuracy or 0:.2%}",
+        f"{macs} MACs, accuracy {trial.accuracy or 0:.2%}",
         f"reward {trial.reward or 0:.4f}",
+        *timed,
     ]
     return _hover(f"trial {trial.number}", facts, trial.blocks)
 
 
-def _points(
-    trials: Sequence[Trial],
-) -> tuple[list[float], list[float], list[str]]:
+def _points(trials: Sequence[Trial], cost: str) -> tuple[list[float], list[float], list[str]]:
     return (
-        [float(trial.macs or 0) for trial in trials],
+        [float(trial.costs[cost]) for trial in trials],
         [trial.accuracy or 0.0 for trial in trials],
         [_trial_hover(trial) for trial in trials],
     )
 
 
 def trials_figure(contents: Contents) -> go.Figure:
-    """Draws validation accuracy against MACs: trials, their Pareto front, the target, the base."""
-    figure = blank_figure("MACs (log scale)", "validation accuracy", shares=True)
-    trials = [trial for trial in contents.trials if trial.evaluated]
-    figure.add_trace(_marks(*_points(trials), name="trial", color=TRIED, size=7, opacity=0.75))
+    """Draws validation accuracy against a cost: trials, their Pareto front, target, base."""
+    over, search = contents.front_cost, contents.config.search
+    figure = blank_figure(f"{cost_label(over)} (log scale)", "validation accuracy", shares=True)
+    trials = [trial for trial in contents.trials if trial.evaluated and over in trial.costs]
+    points = _points(trials, over)
+    figure.add_trace(_marks(*points, name="trial", color=TRIED, size=7, opacity=0.75))
     numbers = {entry["trial"] for entry in contents.front}
-    front = sorted((t for t in trials if t.number in numbers), key=lambda t: t.macs or 0)
+    front = sorted((t for t in trials if t.number in numbers), key=lambda t: t.costs[over])
     if front:
-        figure.add_trace(_marks(*_points(front), name="Pareto front", color=FRONT, **STAIRS))
-    macs = [float(trial.macs or 0) for trial in trials]
-    if contents.config.search:
-        target = contents.config.search.target_macs
-        _vertical(figure, target, f"target {format_count(target)}")
-        macs.append(target)
+        drawn = _points(front, over)
+        figure.add_trace(_marks(*drawn, name="Pareto front", color=FRONT, **STAIRS))
+    amounts = {
+        "target": search.target if search and search.cost == over else None,
+        "limit": search.limits.get(over) if search else None,
+    }
+    lines = {name: amount for name, amount in amounts.items() if amount is not None}
+    for name, amount in lines.items():
+        _vertical(figure, amount, f"{name} {amount_text(over, amount)}")
     chosen = [t for t in trials if t.number == contents.choice.get("trial")]
     if chosen:
-        figure.add_trace(_marks(*_points(chosen), name="chosen", **STAR))
-    _macs_axis(figure, macs)
+        figure.add_trace(_marks(*_points(chosen, over), name="chosen", **STAR))
+    cost_axis(figure, [*points[0], *lines.values()], over)
     return figure
 
 
@@ -199,7 +212,7 @@ def test_figure(contents: Contents) -> go.Figure:
     looks = zip(PALETTE[2:], ("square", "diamond", "triangle-up", "cross"), strict=False)
     for row, (color, symbol) in zip(others, itertools.cycle(looks), strict=False):
         figure.add_trace(_result_marks(contents, [row], row["name"], color=color, symbol=symbol))
-    _macs_axis(figure, [row["macs"] for row in contents.results])
+    cost_axis(figure, [row["macs"] for row in contents.results])
     return figure
 
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.aim_texts import aim_text
 from experiments.amounts import format_count
 from experiments.report.contents import Contents, Training
 from experiments.report.tables import accuracy_text, plural
@@ -43,7 +44,7 @@ def _trained(training: Training) -> str:
 def _asked(contents: Contents) -> str:
     data, search = contents.config.data, contents.config.search
     parts = f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test images"
-    target = f" with a target of {format_count(search.target_macs)} MACs" if search else ""
+    target = f" with {aim_text(search)}" if search else ""
     return f"On {data.source} ({parts}, {len(data.classes)} classes){target},"
 
 

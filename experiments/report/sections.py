@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.aim_texts import cost_label, formula_text
+from experiments.aims import amount_text
 from experiments.amounts import format_count
 from experiments.render import RESULT_COLUMNS, percent, result_rows
 from experiments.report import figures
 from experiments.report.contents import Contents, blocks_of
 from experiments.report.drawing import draw
+from experiments.report.front_figures import hypervolume_figure
 from experiments.report.plots import Plots, side_by_side
 from experiments.report.tables import (
     MACS_NOTE,
@@ -77,15 +80,17 @@ def accuracy_section(contents: Contents, plots: Plots) -> str:
     if contents.results:
         drawn.append(_test_plot(contents, plots))
     body = side_by_side(*drawn) + _front_table(contents) if drawn else ""
-    return section("accuracy", "Accuracy against MACs", body)
+    over = "MACs" if contents.front_cost == "macs" else "cost"
+    return section("accuracy", f"Accuracy against {over}", body)
 
 
 def _front_table(contents: Contents) -> str:
     blocks = {trial.number: " ".join(trial.blocks) for trial in contents.trials}
+    shown = list(dict.fromkeys((contents.front_cost, "macs")))
     rows = [
         (
             entry["trial"],
-            format_count(entry["macs"]),
+            *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
             f"{entry['reward']:.4f}",
             blocks.get(entry["trial"], ""),
@@ -93,7 +98,8 @@ def _front_table(contents: Contents) -> str:
         for entry in contents.front
     ]
     columns = {
-        "trial": "left", "MACs": "right", "accuracy": "right", "reward": "right", "blocks": "code",
+        "trial": "left", **{cost_label(name): "right" for name in shown}, "accuracy": "right",
+        "reward": "right", "blocks": "code",
     }  # fmt: skip
     return table("Pareto front of the search (validation)", columns, rows) if rows else ""
 
@@ -106,21 +112,32 @@ def progress_section(contents: Contents, plots: Plots) -> str:
     search = contents.config.search
     if _evaluated(contents) and search:
         caption = (
-            f"Sampler {search.sampler}; reward: accuracy·(MACs/target)^{search.exponent:g}"
-            f" ({search.objective}), from validation accuracy."
+            f"Sampler {search.sampler}; reward: {formula_text(search)}, from validation accuracy."
         )
-        figure = figures.progress_figure(contents)
-        body = plots.html(figure, "Reward by trial", caption)
+        body = side_by_side(
+            plots.html(figures.progress_figure(contents), "Reward by trial", caption),
+            plots.html(hypervolume_figure(contents), "Front by time", _area_text(contents)),
+        )
     return section("search", "The search's progress", body, _counts(contents))
+
+
+def _area_text(contents: Contents) -> str:
+    return (
+        "Hypervolume of the Pareto front: accuracy summed over every doubling of "
+        f"{cost_label(contents.front_cost)} up to those of the most costly network, by the time "
+        "that trainings took."
+    )
 
 
 def _counts(contents: Contents) -> str:
     failed = [trial for trial in contents.trials if trial.state == "fail"]
-    twice = sum(trial.duplicate for trial in contents.trials)
+    over = sum(trial.refused is not None for trial in contents.trials)
+    refused = f"{over:,} over a limit and not trained, " if over else ""
+    twice = sum(trial.duplicate and not trial.refused for trial in contents.trials)
     text = (
         f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained, "
         f"{twice:,} with the network of an earlier trial (not trained again), "
-        f"{len(failed):,} failed."
+        f"{refused}{len(failed):,} failed."
     )
     rows = [(trial.number, trial.error or "unknown", " ".join(trial.blocks)) for trial in failed]
     columns = {"trial": "left", "error": "text", "blocks": "code"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from experiments.amounts import format_count, format_seconds
+from experiments.aim_texts import aim_text
+from experiments.amounts import format_seconds
 from experiments.report.contents import Contents
 from experiments.report.plots import Plots
 from experiments.report.tables import lines, paragraph, section, table
@@ -46,7 +47,7 @@ def _facts(contents: Contents) -> list[tuple[str, object]]:
         ("split digest", f"{data.split_digest} (seed {data.seed})"),
     ]
     if search:
-        asked = f"{search.space}, side {search.resolution}, {format_count(search.target_macs)} MACs"
+        asked = f"{search.space}, side {search.resolution}, {aim_text(search)}"
         facts += [("space", asked), ("sampler", f"{search.sampler}, {search.trials} trials")]
     training = contents.config.training
     if training and training.weights:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _features(space: SearchSpace, encoded: Array) -> Array:
     return np.concatenate([encoded, logs], axis=1)
 
 
-def _trees(features: Array, accuracy: Array) -> list[Accuracies]:
+def _trees(features: Array, accuracy: Array) -> list[Any]:
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415 (heavy)
 
     models = []

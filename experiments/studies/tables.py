@@ -35,7 +35,7 @@ def known_of(problem: Problem) -> Known:
     return Known(
         choices={name: tuple(options) for name, options in problem.choices.items()},
         costs=lambda encoded: summed(encoded)[:, None],
-        factor=lambda cost: (cost / problem.target) ** problem.exponent,
+        factor=lambda encoded: (summed(encoded) / problem.target) ** problem.exponent,
         parts=summed.parts,
     )
 

@@ -43,6 +43,7 @@ class _Pool:
 
     def add(self, rows: Array) -> None:
         """Scores the rows that are new."""
+        rows = rows[self.task.allowed(rows)]
         keys, first = np.unique(self.task.keys(rows), return_index=True)
         new = ~np.isin(keys, self.seen)
         rows = rows[first[new]]
@@ -68,8 +69,8 @@ def best_rows(
     """Returns rows of the greatest score found (fewer than `count` where no more are left).
 
     A small space is scored whole. In a larger one, random rows and `starts` breed by exchange and
-    change of parameters, and the best then climb to where no single change helps. Rows whose keys
-    are `taken` are left out.
+    change of parameters, and the best then climb to where no single change helps. Rows that are
+    not allowed, and those whose keys are `taken`, are left out.
     """
     pool, columns = _Pool(score, task, taken), task.columns
     if columns.count is not None and columns.count <= MOST_LISTED:
@@ -100,7 +101,7 @@ def _climb(pool: _Pool, row: Array, taken: Array) -> None:
     best = -np.inf
     for _ in range(CLIMB_STEPS):
         around = pool.task.columns.neighbours(row)
-        around = around[~np.isin(pool.task.keys(around), taken)]
+        around = around[~np.isin(pool.task.keys(around), taken) & pool.task.allowed(around)]
         pool.add(around)
         scores = pool.score(around) if len(around) else np.full(1, -np.inf)
         if scores.max() <= best:

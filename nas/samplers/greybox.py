@@ -44,7 +44,8 @@ class GreyBoxSampler(BaseSampler):
     parameters are not those it speaks of, the values themselves are modelled. The sampler keeps
     nothing: the same seed and study give the same suggestion. Trials that are running count as
     networks whose result will be as expected. Several objectives are left to `TPESampler`;
-    parameters that are not always there are drawn at random; constraints are not looked at.
+    parameters that are not always there are drawn at random. Pruned trials are not tried again, and
+    teach nothing else.
 
     `prior` maps rows of indices (N, choices) to the accuracies (N,) that are expected before any
     trial; the first `startup` trials are then not spent on spreading out. `avoid` tells of a failed
@@ -159,18 +160,19 @@ class GreyBoxSampler(BaseSampler):
     def _trials(self, study: Study, task: Task) -> Trials:
         """Reads from the study what was tried; a repeat of a trial's network says nothing new."""
         columns = task.columns
-        done, running, failed = (
+        done, running, failed, refused = (
             [t for t in trials if columns.holds(t.params)]
             for trials in (
                 _finished(study),
                 study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)),
                 filter(self._avoid, study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
+                study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)),
             )
         )
         first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
         rows, waiting, rest = (
             columns.encode([trial.params for trial in trials])
-            for trials in (first, running, [*done, *failed, *running])
+            for trials in (first, running, [*done, *failed, *refused, *running])
         )
         values = _sign(study) * np.array([float(trial.value or 0) for trial in first])
         return Trials(rows, values, waiting, task.keys(rest))
@@ -195,10 +197,10 @@ def _finished(study: Study) -> list[FrozenTrial]:
 def _apart(task: Task, trials: Trials, rng: np.random.Generator) -> Array:
     """Returns a row that is far from the ones before."""
     rows = task.columns.sample(rng, DESIGNS)
-    rows = rows[~np.isin(task.keys(rows), trials.taken)] if len(trials.taken) else rows
+    rows = rows[task.allowed(rows) & ~np.isin(task.keys(rows), trials.taken)]
     before = np.concatenate([trials.rows, trials.running])
     if not len(rows) or not len(before):
-        return task.columns.sample(rng, 1)[0]
+        return np.asarray(task.columns.sample(rng, 1)[0])
     here, there = task.columns.effects(rows), task.columns.effects(before)
     nearest = ((here[:, None] - there) ** 2).sum(-1).min(axis=1)
     return np.asarray(rows[nearest.argmax()])

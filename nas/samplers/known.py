@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objective import Objective
-from search_spaces.space import SearchSpace
+from nas.costs import Costing
+from nas.objective import Objective, exact_factor
 
 __all__ = ["Known", "known_networks"]
 
 Array = np.ndarray
+COSTS = ("macs", "params")
 Option = bool | int | float | str | None
 
 
@@ -21,21 +22,24 @@ class Known:
     """Tells what encoded networks cost, and what the reward makes of it.
 
     `choices` gives the names and their options in the order of an encoding, which holds indices:
-    int64 (N, choices). `costs` returns (N, K), all positive: first the cost that the reward weighs
-    accuracy against, then whatever else may tell of accuracy, such as parameters. `factor` turns
-    the first into reward / accuracy (N,). `parts` returns the costs (N, P) of parts of the
-    networks, such as stages; `canonical` returns rows that are equal where the networks are.
+    int64 (N, choices); every function here takes one. `costs` returns (N, K), all positive, that
+    may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
+    the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
+    such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
+    (N,) which may be tried.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
     costs: Callable[[Array], Array]
-    factor: Callable[[Array], Array]
+    factor: Callable[[Array], Array] | None = None
     parts: Callable[[Array], Array] | None = None
     canonical: Callable[[Array], Array] | None = None
+    allowed: Callable[[Array], Array] | None = None
 
 
-def known_networks(space: SearchSpace, objective: Objective) -> Known:
+def known_networks(objective: Objective, costing: Costing) -> Known:
     """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
+    space = costing.space
 
     def parts(encoded: Array) -> Array:
         macs, _ = space.tables.by_stage(encoded)
@@ -43,8 +47,9 @@ def known_networks(space: SearchSpace, objective: Objective) -> Known:
 
     return Known(
         choices={choice.name: choice.options for choice in space.choices},
-        costs=lambda encoded: np.stack(space.tables.count(encoded), axis=1),
-        factor=objective.factors,
+        costs=lambda encoded: costing.encoded(encoded, *COSTS),
+        factor=exact_factor(objective, costing),
         parts=parts,
         canonical=space.canonical,
+        allowed=costing.allowed if costing.limits else None,
     )

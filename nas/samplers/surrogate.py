@@ -116,9 +116,18 @@ class Task:
             np.concatenate([places, parts], axis=1),
             np.concatenate([groups, more]),
         )
-        known = self.known
-        factor = np.ones(len(rows)) if known is None else known.factor(np.exp(costs[:, 0]))
-        return Described(inputs, factor, expected)
+        return Described(inputs, self._factor(rows), expected)
+
+    def _factor(self, rows: Array) -> Array:
+        if self.known is None or self.known.factor is None:
+            return np.ones(len(rows))
+        return self.known.factor(rows.astype(np.int64))
+
+    def allowed(self, rows: Array) -> Array:
+        """Tells (N,) which rows may be tried."""
+        if self.known is None or self.known.allowed is None:
+            return np.ones(len(rows), dtype=bool)
+        return self.known.allowed(rows.astype(np.int64))
 
 
 def fitted_on(count: int) -> int:
@@ -159,7 +168,7 @@ class Surrogate:
         """Returns the expected accuracies (N,) of rows."""
         described = self.task.describe(rows)
         mean, _ = self._posterior(described.inputs, spread=False)
-        return mean + self.center + described.expected
+        return np.asarray(mean + self.center + described.expected)
 
     def reward(self, rows: Array, *, spread: bool = True) -> tuple[Array, Array]:
         """Returns mean and deviation (N,) of the rewards; no deviation without `spread`."""
@@ -189,7 +198,7 @@ def _warped(rewards: Array, known: Array) -> Array:
 
 def learnt_prior(columns: Columns, known: Known, rows: Array, accuracies: Array) -> Prior:
     """Returns the accuracies to expect after other trainings (N) of networks of the same space."""
-    task = Task(columns, replace(known, factor=np.ones_like))
+    task = Task(columns, replace(known, factor=None))
     nothing = np.zeros((0, len(columns.names)))
     taken = np.zeros(0, dtype=np.uint64)
     return Surrogate(task, Trials(rows, accuracies, nothing, taken)).accuracy

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from experiments import fidelity
+from experiments.aims import Aim
 from experiments.bench.proxy import ProxyOptions, check_proxy, check_run, draw_networks
 from experiments.fidelity import Fidelity
 from experiments.prepare import DataRequest, SearchRequest, start
@@ -133,7 +134,7 @@ def test_what_does_not_fit_is_refused(values: dict[str, Any], message: str) -> N
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    asked = SearchRequest(target_macs=6e5, space="fused", width=0.25, epochs=1)
+    asked = SearchRequest(Aim(6e5), space="fused", width=0.25, epochs=1)
     with start(REQUEST, RunFolder(tmp_path / "run"), Reporter(), asked) as opened:
         yield opened
 
@@ -168,7 +169,7 @@ def test_the_command_takes_a_run_and_its_report_shows_it(
     call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder(tmp_path / "run")
-    asked = SearchRequest(target_macs=6e5, space="fused", width=0.25, epochs=1)
+    asked = SearchRequest(Aim(6e5), space="fused", width=0.25, epochs=1)
     with start(REQUEST, folder, Reporter(), asked):
         pass
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import experiments.session as module
+from experiments.aims import Aim
 from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
 from experiments.feeds import open_feed
@@ -177,7 +178,7 @@ def test_a_run_replaces_the_checkpoint_of_a_former_base(
     assert read_info(path).spec == replace(wider, num_classes=session.data.num_classes)
 
 
-SEARCH = SearchRequest(target_macs=2e6, trials=2, epochs=1)
+SEARCH = SearchRequest(Aim(2e6), trials=2, epochs=1)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +190,12 @@ SEARCH = SearchRequest(target_macs=2e6, trials=2, epochs=1)
         (DataRequest("digits", limit=60), None, "training images are fewer than one batch"),
         (DataRequest("digits"), replace(SEARCH, space="mixd"), "did you mean 'mixed'?"),
         (DataRequest("digits"), replace(SEARCH, sampler="tpee"), "did you mean 'tpe'?"),
-        (DataRequest("digits"), replace(SEARCH, objective="sof"), "did you mean 'soft'?"),
-        (DataRequest("digits"), replace(SEARCH, target_macs=2e9), "it reaches"),
+        (
+            DataRequest("digits"),
+            replace(SEARCH, aim=Aim(2e6, objective="sof")),
+            "did you mean 'soft'?",
+        ),
+        (DataRequest("digits"), replace(SEARCH, aim=Aim(2e9)), "it reaches"),
         (DataRequest("digits"), replace(SEARCH, trials=0), "trials is 0; it must be at least 1"),
         (DataRequest("digits"), replace(SEARCH, confirm=-1), "confirm is -1"),
         (DataRequest("digits"), replace(SEARCH, epochs=0), "epochs is 0"),

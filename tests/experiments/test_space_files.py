@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.aims import Aim
 from experiments.prepare import DataRequest, SearchRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.report.contents import read_contents
@@ -39,7 +40,7 @@ DATA = DataRequest("digits", limit=200, device="cpu")
 def asked(tmp_path: Path) -> SearchRequest:
     (tmp_path / "own.toml").write_text(TEXT)
     space = str(tmp_path / "own.toml")
-    return SearchRequest(space=space, target_macs=1e5, trials=2, epochs=1, confirm=0)
+    return SearchRequest(Aim(1e5), space=space, trials=2, epochs=1, confirm=0)
 
 
 def opened(folder: RunFolder, asked: SearchRequest) -> SearchSpace:
@@ -95,7 +96,7 @@ def test_a_file_that_says_something_else_is_refused(tmp_path: Path, asked: Searc
     with pytest.raises(InputError, match=r"was made for space own \(\w{12}\), not own \(\w{12}\)"):
         opened(folder, asked)
     with pytest.raises(InputError, match=r"was made for space own \(\w{12}\), not mixed"):
-        opened(folder, replace(asked, space="mixed", target_macs=2e6))
+        opened(folder, replace(asked, space="mixed", aim=Aim(2e6)))
     assert folder.config_path.read_text() == before
 
 

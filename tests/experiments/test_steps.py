@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.aims import Aim
 from experiments.arch import resolve_arch
 from experiments.export import parse_formats
 from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
@@ -34,7 +35,7 @@ from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 from tests.experiments.conftest import Opener
 
-SEARCH = SearchRequest(target_macs=2e6, trials=4, confirm=2, epochs=1)
+SEARCH = SearchRequest(Aim(2e6), trials=4, confirm=2, epochs=1)
 
 
 def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -14,9 +14,7 @@ from nas.evaluation import Evaluation
 from search_spaces.errors import InputError, RunError
 
 EVALUATION = Evaluation(0.5, 1000, 10, 0.1, seed=3, epochs=2)
-SEARCH = SearchConfig(
-    space="mixed", resolution=16, target_macs=2e6, exponent=-0.07, trials=3, epochs=1
-)
+SEARCH = SearchConfig(space="mixed", resolution=16, target=2e6, exponent=-0.07, trials=3, epochs=1)
 
 
 def searching(config: RunConfig, **changes: object) -> RunConfig:
@@ -91,7 +89,7 @@ def test_sampler_trials_and_time_may_change(tmp_path: Path, config: RunConfig) -
             r"recipe value lr 0\.3, not 0\.5",
         ),
         (lambda c: searching(c, space="fused"), "space mixed, not fused"),
-        (lambda c: searching(c, target_macs=3e6), r"target_macs 2000000\.0, not 3000000\.0"),
+        (lambda c: searching(c, target=3e6), r"target 2000000\.0, not 3000000\.0"),
         (lambda c: searching(c, epochs=2), "epochs 1, not 2"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from nas.costs import Costing
 from nas.objective import Objective
 from nas.samplers.acquisition import best_rows, log_improvement
 from nas.samplers.columns import Columns, row_keys
@@ -17,7 +18,7 @@ from search_spaces.measured import MEASURED
 
 SPACE = MEASURED["nas_bench_macro"].make()
 OBJECTIVE = Objective("soft", 40e6)
-KNOWN = known_networks(SPACE, OBJECTIVE)
+KNOWN = known_networks(OBJECTIVE, Costing(SPACE))
 CHOICES = {choice.name: CategoricalDistribution(choice.options) for choice in SPACE.choices}
 TASK = Task(Columns(CHOICES), KNOWN)
 
@@ -159,7 +160,7 @@ def test_a_prior_replaces_the_first_random_trials() -> None:
 
 
 def test_a_space_that_nothing_is_known_of_is_searched_by_its_values() -> None:
-    known = Known(choices={"other": (1, 2)}, costs=lambda e: e + 1.0, factor=lambda c: c)
+    known = Known(choices={"other": (1, 2)}, costs=lambda e: e + 1.0)
     study = optuna.create_study(sampler=GreyBoxSampler(seed=0, known=known, startup=5))
     study.optimize(lambda t: (t.suggest_float("x", -5, 5) - 2) ** 2, n_trials=25)
     assert study.best_value < 0.05

@@ -15,7 +15,7 @@ from nas.samplers.greybox import GreyBoxSampler
 from nas.samplers.ppo import PPOSampler
 
 Make = Callable[[], BaseSampler]
-SAMPLERS = {
+SAMPLERS: dict[str, Make] = {
     "greybox": lambda: GreyBoxSampler(seed=0, startup=3),
     "evolution": lambda: ChangingSampler(evolution, seed=0),
     "ppo": lambda: PPOSampler(seed=0),
@@ -26,7 +26,7 @@ SAMPLERS = {
 class Ours:
     """Gives each test of a suite every sampler."""
 
-    @pytest.fixture(params=SAMPLERS.values(), ids=SAMPLERS.keys())
+    @pytest.fixture(params=list(SAMPLERS.values()), ids=list(SAMPLERS))
     def sampler(self, request: pytest.FixtureRequest) -> Make:
         """Returns the function that makes the sampler under test."""
         make: Make = request.param

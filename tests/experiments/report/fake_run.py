@@ -78,7 +78,7 @@ def start(
         train=1100, validation=20, test=30, classes=CLASSES,
     )  # fmt: skip
     search = SearchConfig(
-        space="mixed", resolution=16, target_macs=2e6, exponent=-0.07, trials=6, epochs=1
+        space="mixed", resolution=16, target=2e6, exponent=-0.07, trials=6, epochs=1
     )
     config = RunConfig(
         seed=7,

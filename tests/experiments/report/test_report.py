@@ -40,13 +40,13 @@ def test_page_needs_no_other_file_and_no_network(whole: Page) -> None:
 
 def test_plotly_comes_once_and_every_figure_is_drawn(whole: Page) -> None:
     drawn = [name for name in whole.ids("div") if name]
-    assert drawn == [f"figure-{number}" for number in range(1, 8)]
+    assert drawn == [f"figure-{number}" for number in range(1, 9)]
     assert all(f'Plotly.newPlot("{name}"' in "".join(whole.scripts.split("  ")) for name in drawn)
     assert whole.scripts.count("window.PlotlyConfig") == 1
 
 
 def test_no_figure_offers_to_send_itself_anywhere(whole: Page) -> None:
-    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 7
+    assert whole.scripts.count('"modeBarButtons": [["zoom2d"') == 8
     assert '"showSendToCloud": true' not in whole.scripts
 
 
@@ -121,7 +121,7 @@ def test_names_cannot_run_or_break_the_page(tmp_path: Path) -> None:
     page = read(folder)
     tags = [tag for tag, _ in page.tags]
     assert "img" not in tags
-    assert tags.count("script") == 10  # one a figure, plotly.js, its settings, the checkboxes
+    assert tags.count("script") == 11  # one a figure, plotly.js, its settings, the checkboxes
     assert not any(key.startswith("on") for _, found in page.tags for key in found)
     assert EVIL in page.words
     assert "<img src=x" not in page.scripts

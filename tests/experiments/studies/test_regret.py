@@ -9,6 +9,7 @@ from experiments.studies.figure import regret_figure
 from experiments.studies.problems import Problem, make_problem
 from experiments.studies.regret import Searched, search_problem, summary
 from experiments.studies.section import BEGIN, END, put_section
+from nas.costs import Costing
 from nas.objective import Objective
 from nas.samplers import sampler_factory
 from nas.samplers.known import known_networks
@@ -50,7 +51,7 @@ def test_regret_is_what_the_incumbent_misses() -> None:
 
 def test_the_grey_box_sampler_solves_an_easy_problem_before_random_draws() -> None:
     problem = easy()
-    known = known_networks(problem.space, problem.objective)
+    known = known_networks(problem.objective, Costing(problem.space))
     searches = [
         search_problem(problem, name, sampler_factory(name, known=known), seed=0, trials=30)
         for name in ("greybox", "random")

@@ -1,0 +1,70 @@
+"""A study's trials read back: what was chosen, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.evaluation import Evaluation
+from search_spaces.codec import fingerprint
+from search_spaces.space import SearchSpace
+from search_spaces.spec import ArchSpec
+
+__all__ = ["INTERRUPTED", "TrialRecord", "record_of", "records"]
+
+INTERRUPTED = "interrupted"
+FINISHED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """Describes one trial of a study: what was chosen and what came out.
+
+    `duplicate_of` is the number of the trial that had the same network first. `refused` says which
+    limit the network is over, where it was not trained for that. `costs` are in `nas.costs.UNITS`.
+    """
+
+    number: int
+    spec: ArchSpec
+    choices: dict[str, object]
+    fingerprint: str
+    state: str
+    reward: float | None
+    evaluation: Evaluation | None
+    duplicate_of: int | None
+    error: str | None
+    refused: str | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
+    """Reads every finished trial back from the study, in order."""
+    finished = study.get_trials(deepcopy=False, states=FINISHED)
+    complete = {c.name for c in space.choices}
+    return [record_of(trial, space) for trial in finished if complete <= trial.params.keys()]
+
+
+def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
+    """Reads one finished trial."""
+    attrs = trial.user_attrs
+    spec = space.decode(trial.params)
+    evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
+    evaluation = Evaluation(**attrs["evaluation"]) if evaluated else None
+    refused = attrs.get("refused")
+    error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
+    return TrialRecord(
+        number=trial.number,
+        spec=replace(spec, name=f"{space.name}_trial{trial.number}"),
+        choices=dict(trial.params),
+        fingerprint=attrs.get("fingerprint") or fingerprint(spec),
+        state="refused" if refused else trial.state.name.lower(),
+        reward=trial.value,
+        evaluation=evaluation,
+        duplicate_of=attrs.get("duplicate_of"),
+        error=error,
+        refused=refused,
+        costs=dict(attrs.get("costs", {})) | (evaluation.counts if evaluation else {}),
+    )
