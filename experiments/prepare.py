@@ -50,7 +50,7 @@ class SearchRequest:
     space: str = "mixed"
     resolution: int | None = None
     width: float = 1.0
-    sampler: str = "tpe"
+    sampler: str = "greybox"
     trials: int = 30
     seconds: float | None = None
     confirm: int = 3

@@ -99,7 +99,7 @@ class Settings:
 def _squared(a: Array, b: Array) -> Array:
     """Returns squared distances (N, M) between rows."""
     found: Array = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * (a @ b.T)
-    return np.maximum(found, 0, out=found)
+    return np.asarray(np.maximum(found, 0, out=found))
 
 
 def _matern(squared: Array) -> tuple[Array, Array]:

@@ -134,8 +134,9 @@ def check_proxy(options: ProxyOptions, request: DataRequest, reporter: Reporter)
 def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
     """Does the same with the space, data, recipe and epochs of a run; writes its proxy.json.
 
-    The networks have half to twice the run's target of MACs, or a typical one's where it has none. Trainings are kept in the run's own
-    log. Raises `InputError` for a run that searched nothing.
+    The networks have half to twice the run's target of MACs, or a typical network's where it has
+    none. Trainings are kept in the run's own log. Raises `InputError` for a run that searched
+    nothing.
     """
     options.check()
     asked = session.config.search
