@@ -42,13 +42,18 @@ BASE, MAX_STRIDE = "efficientnet_b0", 8
 class Entry:
     """Names a recipe with replaced values; it trains for the epochs that fit the time.
 
-    Or for those of the entry `like`, whose recipe is the same but for its `values`.
+    Or for `share` times those of the entry `like`, whose recipe is the same but for its `values`.
     """
 
     name: str
     recipe: str
     values: dict[str, Any] = field(default_factory=dict)
     like: str | None = None
+    share: float = 1.0
+
+    def fitting(self, fits: dict[str, int]) -> int:
+        """Returns for how many epochs it trains, where `fits` says it of those that were timed."""
+        return round(self.share * fits[self.like or self.name])
 
     def with_epochs(self, epochs: int) -> Recipe:
         """Returns the recipe for a training to its end, validated once."""
@@ -214,7 +219,7 @@ def run_contest(
                 if entry.like is None}  # fmt: skip
         wanted = [(entry, seed) for seed in range(seeds) for entry in entries]
         trainings = {
-            pool.submit(compete, contest, entry, fits[entry.like or entry.name], seed): entry
+            pool.submit(compete, contest, entry, entry.fitting(fits), seed): entry
             for entry, seed in wanted if (_key(contest, entry), seed) not in known
         }  # fmt: skip
         for entry, row in _finished(trainings):

@@ -65,9 +65,9 @@ def test_an_entry_may_take_another_ones_epochs(
     monkeypatch.setattr(
         bench, "compete", lambda contest, entry, epochs, seed: row(entry.name, seed, 0.5, epochs)
     )
-    growing = Entry("growing", "fast", {"stages": 2}, like="small")
+    growing = Entry("growing", "fast", {"stages": 2}, like="small", share=1.5)
     rows = bench.run_contest(CONTEST, [ENTRY, growing], 1, tmp_path / "kept", Reporter())
-    assert [(row["entry"], row["epochs"]) for row in rows] == [("small", 7), ("growing", 7)]
+    assert [(row["entry"], row["epochs"]) for row in rows] == [("small", 7), ("growing", 10)]
 
 
 def test_epochs_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
