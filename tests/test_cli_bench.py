@@ -12,7 +12,8 @@ from experiments.benching.app import app
 from tests.conftest import Caller
 from tests.test_cli_errors import assert_refused
 
-OPTIONED = {"blocks", "latency", "predictor", "recipes", "progressive", "zerocost", "proxy"}
+CONTESTS = {"recipes", "progressive", "proxy", "search"}
+OPTIONED = {"blocks", "latency", "predictor", "zerocost", *CONTESTS}
 
 
 @pytest.fixture
@@ -66,7 +67,6 @@ def test_what_is_listed_is_there(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         (("recipes", "--keep", "kept"), "Missing option '--data'"),
         (("progressive", "--data", "digits"), "Missing option '--keep'"),
         (("recipes", "--data", "digits", "--keep", "kept", "--time", "soon"), "--time 'soon'"),
-        (("predictor",), "Missing option '--table'"),
         (("zerocost", "--table", "x", "--data", "digits"), "Missing option '--measured'"),
         (("proxy",), "needs --data, or --run"),
         (("proxy", "--run", "r", "--epochs", 3), "--epochs does not go with --run"),
