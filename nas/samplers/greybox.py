@@ -28,9 +28,15 @@ __all__ = ["GreyBoxSampler"]
 
 Array = np.ndarray
 Space = Mapping[str, BaseDistribution]
-STARTUP = 16
+STARTUP = (6, 16)  # the fewest and the most trials before the model; else one for two choices
 DESIGNS = 256
 STARTS = 20
+BOLDNESS = 3.0
+"""How many deviations count as one in expected improvement.
+
+The model is fitted to networks that it chose itself, and is too sure of those that it never tried:
+on the best networks of a measured space its errors were 2 to 3.5 deviations (root mean square).
+"""
 
 
 def _always(trial: FrozenTrial) -> bool:
@@ -48,7 +54,8 @@ class GreyBoxSampler(BaseSampler):
     teach nothing else.
 
     `prior` maps rows of indices (N, choices) to the accuracies (N,) that are expected before any
-    trial; the first `startup` trials are then not spent on spreading out. `avoid` tells of a failed
+    trial; the first `startup` trials (by default, about one for two choices) are then not spent on
+    spreading out. `avoid` tells of a failed
     trial whether its network is not to be tried again.
     """
 
@@ -58,11 +65,11 @@ class GreyBoxSampler(BaseSampler):
         seed: int | None = None,
         known: Known | None = None,
         prior: Prior | None = None,
-        startup: int = STARTUP,
+        startup: int | None = None,
         avoid: Callable[[FrozenTrial], bool] = _always,
     ) -> None:
         self._known, self._prior, self._avoid = known, prior, avoid
-        self._startup = startup if prior is None else 0
+        self._startup = startup if prior is None else 0  # None: by the choices
         self._seed = int(np.random.default_rng(seed).integers(2**31))
         self._random, self._several = RandomSampler(seed=seed), TPESampler(seed=seed)
         self._common = IntersectionSearchSpace()
@@ -98,7 +105,7 @@ class GreyBoxSampler(BaseSampler):
         task = self._task(search_space)
         trials = self._trials(study, task)
         rng = np.random.default_rng([self._seed, len(trials.values), len(trials.taken)])
-        if len(trials.values) < self._startup:
+        if len(trials.values) < self._first(task):
             row = _apart(task, trials, rng)
         else:
             row = _improving(Surrogate(task, trials), rng)
@@ -122,7 +129,7 @@ class GreyBoxSampler(BaseSampler):
         """
         task = self._task(self._space(study))
         trials = self._trials(study, task)
-        if len(trials.values) < max(2, self._startup) or not task.columns.names:
+        if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return study.best_params
         surrogate = Surrogate(task, trials)
         starts, _ = surrogate.tried()
@@ -142,11 +149,17 @@ class GreyBoxSampler(BaseSampler):
         done = [trial for trial in _finished(study) if task.columns.holds(trial.params)]
         values = {trial.number: float(trial.value or 0) for trial in done}
         trials = self._trials(study, task)
-        if len(trials.values) < max(2, self._startup) or not task.columns.names:
+        if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return values
         rows = task.columns.encode([trial.params for trial in done])
         mean = _sign(study) * Surrogate(task, trials).reward(rows, spread=False)[0]
         return dict(zip(values, mean.tolist(), strict=True))
+
+    def _first(self, task: Task) -> int:
+        """Returns how many trials are spread out before the model is asked."""
+        if self._startup is not None:
+            return self._startup
+        return min(max(STARTUP[0], 2 + len(task.columns.names) // 2), STARTUP[1])
 
     def _task(self, space: Space) -> Task:
         known = self._known
@@ -213,7 +226,7 @@ def _improving(surrogate: Surrogate, rng: np.random.Generator) -> Array:
 
     def score(rows: Array) -> Array:
         mean, deviation = surrogate.reward(rows)
-        return log_improvement(mean, deviation, expected[0]) if len(expected) else mean
+        return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
 
     found = best_rows(score, task, rows[:STARTS], rng, taken=taken)
     return np.asarray(found[0] if len(found) else task.columns.sample(rng, 1)[0])
