@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.store import RunFolder
+from nas.confirmation import Confirmed
 from nas.costs import UNITS
 from nas.pareto import pareto_front
-from nas.search import Confirmed, TrialRecord
+from nas.search import TrialRecord
 from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
 from search_spaces.cost import cost
 from search_spaces.spec import ArchSpec

@@ -14,12 +14,13 @@ from experiments.config import SearchConfig
 from experiments.costing import costing_of
 from experiments.search_results import trial_rows, write_search
 from experiments.session import Session
+from nas.confirmation import Confirmed, confirm
 from nas.costs import MEASURED, Costing
 from nas.evaluation import Evaluation
 from nas.objective import Objective
 from nas.samplers import expected_rewards, sampler_factory
 from nas.samplers.known import known_networks
-from nas.search import Budget, Confirmed, TrialRecord, confirm, records, search
+from nas.search import Budget, TrialRecord, records, search
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError

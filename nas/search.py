@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from nas.costs import Costing
-from nas.evaluation import Evaluation, Evaluator
+from nas.evaluation import Evaluator
 from nas.objective import Objective
 from nas.samplers.fixed import FixedSampler
 from nas.trials import INTERRUPTED, TrialRecord, record_of, records
@@ -31,7 +31,6 @@ from search_spaces.spec import ArchSpec
 __all__ = [
     "Budget",
     "TrialRecord",
-    "confirm",
     "derive_seed",
     "give_up_running",
     "records",
@@ -222,53 +221,3 @@ class _Loop:
         reward = self.objective.reward(evaluation.accuracy, costs | evaluation.counts)
         trial.set_user_attr("evaluation", asdict(evaluation))
         self.study.tell(trial, reward)
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """Holds a network's rewards over several trainings, the first from the search."""
-
-    record: TrialRecord
-    evaluations: tuple[Evaluation, ...]
-    rewards: tuple[float, ...]
-
-    @property
-    def mean_reward(self) -> float:
-        """Averages the rewards."""
-        return sum(self.rewards) / len(self.rewards)
-
-
-def confirm(
-    trials: Iterable[TrialRecord],
-    evaluate: Evaluator,
-    objective: Objective,
-    *,
-    count: int = 3,
-    repeats: int = 2,
-    seed: int = 0,
-    expected: Mapping[int, float] | None = None,
-) -> list[Confirmed]:
-    """Trains the `count` best networks `repeats` more times, with other seeds; best mean first.
-
-    The best of many noisy measurements is partly luck. Where a sampler says by trial number what
-    reward is `expected`, that decides which are the best; and the search's own measurement of each
-    is left out of the mean, unless `repeats` is 0. A network whose training fails with
-    another seed is left out. Raises `RunError` when none is left.
-    """
-    first = [t for t in trials if t.evaluation and t.duplicate_of is None and t.reward is not None]
-    ranks = expected or {}
-    best = sorted(first, key=lambda t: (-ranks.get(t.number, t.reward or 0.0), t.number))[:count]
-    confirmed = []
-    for trial in best:
-        seeds = (derive_seed(seed, "confirm", trial.fingerprint, i) for i in range(repeats))
-        try:
-            again = tuple(evaluate(trial.spec, seed=each) for each in seeds)
-        except RunError:
-            continue
-        assert trial.evaluation is not None
-        used = again or (trial.evaluation,)
-        rewards = tuple(objective.reward(e.accuracy, {**trial.costs, **e.counts}) for e in used)
-        confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
-    if not confirmed:
-        raise RunError("none of the best networks could be trained again without a failure")
-    return sorted(confirmed, key=lambda c: -c.mean_reward)
