@@ -42,6 +42,7 @@ def run(
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
+    train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
@@ -66,7 +67,8 @@ def run(
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, confirm=confirm, epochs=search_epochs,
+        time=time, train_time=train_time, trial_time=trial_time, confirm=confirm,
+        epochs=search_epochs,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
@@ -93,6 +95,7 @@ def search(
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
+    train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
     seed: o.Seed = 0, device: o.Device = "auto",
@@ -119,7 +122,8 @@ def search(
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, confirm=confirm, epochs=search_epochs,
+        time=time, train_time=train_time, trial_time=trial_time, confirm=confirm,
+        epochs=search_epochs,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

@@ -60,7 +60,8 @@ class SearchConfig(_Frozen):
     `target` is an amount of `cost`, and `limits` are amounts of theirs, in `nas.costs.UNITS`.
     An objective `module:function` is only a name here: a command that is to search must name it
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
-    its source, `table_digest` that of the file of times at `table`.
+    its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
+    wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
     """
 
     space: str
@@ -80,6 +81,8 @@ class SearchConfig(_Frozen):
     sampler: str = "tpe"
     trials: int
     seconds: float | None = None
+    train_seconds: float | None = None
+    trial_seconds: float | None = None
     confirm: int = 3
     epochs: int
 

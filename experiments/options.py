@@ -119,6 +119,13 @@ Sampler = Annotated[
 ]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="networks to evaluate")]
 Time = Annotated[str | None, typer.Option("--time", help="stop searching after 30m, 2h, …")]
+TrainTime = Annotated[
+    str | None,
+    typer.Option("--train-time", help="stop searching once trainings took 2h, in all processes"),
+]
+TrialTime = Annotated[
+    str | None, typer.Option("--trial-time", help="stop a trial that trains longer: it has failed")
+]
 Confirm = Annotated[
     int, typer.Option("--confirm", min=0, help="best networks trained again before one is chosen")
 ]

@@ -53,6 +53,8 @@ class SearchRequest:
     sampler: str = "greybox"
     trials: int = 30
     seconds: float | None = None
+    train_seconds: float | None = None
+    trial_seconds: float | None = None
     confirm: int = 3
     epochs: int = 4
 
@@ -87,6 +89,8 @@ def _search_config(
         sampler=request.sampler,
         trials=request.trials,
         seconds=request.seconds,
+        train_seconds=request.train_seconds,
+        trial_seconds=request.trial_seconds,
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),

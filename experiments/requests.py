@@ -50,6 +50,8 @@ def search_request(
     sampler: str,
     trials: int,
     time: str | None,
+    train_time: str | None,
+    trial_time: str | None,
     confirm: int,
     epochs: int,
 ) -> SearchRequest:
@@ -61,10 +63,16 @@ def search_request(
         width=width,
         sampler=sampler,
         trials=trials,
-        seconds=None if time is None else parse_seconds(time, what="--time"),
+        seconds=_seconds(time, "--time"),
+        train_seconds=_seconds(train_time, "--train-time"),
+        trial_seconds=_seconds(trial_time, "--trial-time"),
         confirm=confirm,
         epochs=epochs,
     )
+
+
+def _seconds(text: str | None, what: str) -> float | None:
+    return None if text is None else parse_seconds(text, what=what)
 
 
 def grid_plan(

@@ -28,7 +28,7 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
             "reward": trial.reward,
             "accuracy": trial.evaluation.accuracy if trial.evaluation else None,
             **{name: trial.costs.get(name) for name in UNITS},
-            "seconds": trial.evaluation.seconds if trial.evaluation else None,
+            "seconds": trial.seconds,
             "seed": trial.evaluation.seed if trial.evaluation else None,
             "duplicate_of": trial.duplicate_of,
             "error": trial.error,

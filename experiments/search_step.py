@@ -109,13 +109,15 @@ def run_search(session: Session) -> ArchSpec:
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         spec = replace(spec, name=f"trial {display.shown + 1} of {asked.trials}")
-        return session.evaluate(spec, seed=seed, epochs=asked.epochs, planned=unit)
+        return session.evaluate(
+            spec, seed=seed, epochs=asked.epochs, planned=unit, limit=asked.trial_seconds
+        )
 
     try:
         trials = search(
             study, space, evaluate, objective,
             sampler=sampler,
-            budget=Budget(asked.trials, asked.seconds),
+            budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
             seed=session.config.seed,
             on_trial=display.trial,
             costing=costing,

@@ -43,7 +43,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
     def evaluate(
-        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float = 1.0
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **_: object
     ) -> Evaluation:
         name, counted = fingerprint(spec), cost(spec)
         calls.append(name)
@@ -106,13 +106,13 @@ def test_a_network_that_cannot_be_trained_again_is_not_the_best(
     evaluate, seen = Session.evaluate, set[str]()
 
     def diverges(
-        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **more: float | None
     ) -> Evaluation:
         name = fingerprint(spec)
         if name == best and name in seen:
             raise RunError("the loss is nan in epoch 1")
         seen.add(name)
-        return evaluate(self, spec, seed=seed, epochs=epochs, planned=planned)
+        return evaluate(self, spec, seed=seed, epochs=epochs, **more)
 
     monkeypatch.setattr(Session, "evaluate", diverges)
     assert fingerprint(run_search(open_session(tmp_path / "two", SEARCH))) != best
