@@ -43,6 +43,7 @@ def run(
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
+    random_baseline: o.RandomBaseline = False,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
@@ -67,8 +68,8 @@ def run(
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, train_time=train_time, trial_time=trial_time, confirm=confirm,
-        epochs=search_epochs,
+        time=time, train_time=train_time, trial_time=trial_time,
+        random_baseline=random_baseline, confirm=confirm, epochs=search_epochs,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
@@ -96,6 +97,7 @@ def search(
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
+    random_baseline: o.RandomBaseline = False,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
     seed: o.Seed = 0, device: o.Device = "auto",
@@ -122,8 +124,8 @@ def search(
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, train_time=train_time, trial_time=trial_time, confirm=confirm,
-        epochs=search_epochs,
+        time=time, train_time=train_time, trial_time=trial_time,
+        random_baseline=random_baseline, confirm=confirm, epochs=search_epochs,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

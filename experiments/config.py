@@ -62,6 +62,7 @@ class SearchConfig(_Frozen):
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
     wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
+    `random_baseline` says that a random search follows.
     """
 
     space: str
@@ -83,6 +84,7 @@ class SearchConfig(_Frozen):
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    random_baseline: bool = False
     confirm: int = 3
     epochs: int
 

@@ -126,6 +126,10 @@ TrainTime = Annotated[
 TrialTime = Annotated[
     str | None, typer.Option("--trial-time", help="stop a trial that trains longer: it has failed")
 ]
+RandomBaseline = Annotated[
+    bool,
+    typer.Option("--random-baseline", help="search at random with the same budget as well"),
+]
 Confirm = Annotated[
     int, typer.Option("--confirm", min=0, help="best networks trained again before one is chosen")
 ]

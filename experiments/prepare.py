@@ -55,6 +55,7 @@ class SearchRequest:
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    random_baseline: bool = False
     confirm: int = 3
     epochs: int = 4
 
@@ -91,6 +92,7 @@ def _search_config(
         seconds=request.seconds,
         train_seconds=request.train_seconds,
         trial_seconds=request.trial_seconds,
+        random_baseline=request.random_baseline,
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),

@@ -52,6 +52,7 @@ def search_request(
     time: str | None,
     train_time: str | None,
     trial_time: str | None,
+    random_baseline: bool,
     confirm: int,
     epochs: int,
 ) -> SearchRequest:
@@ -66,6 +67,7 @@ def search_request(
         seconds=_seconds(time, "--time"),
         train_seconds=_seconds(train_time, "--train-time"),
         trial_seconds=_seconds(trial_time, "--trial-time"),
+        random_baseline=random_baseline,
         confirm=confirm,
         epochs=epochs,
     )

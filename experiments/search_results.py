@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from experiments.random_baseline import random_comparison
 from experiments.store import RunFolder
 from nas.confirmation import Confirmed
 from nas.costs import UNITS
@@ -83,6 +84,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
     best = json.loads(folder.best_path.read_text())
     spec = spec_from_json(json.dumps(best), where=str(folder.best_path))
     counted, asked = cost(spec), folder.read().search
+    compared = random_comparison(folder)
     return {
         "best": {
             "name": spec.name,
@@ -94,9 +96,11 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         },
         "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
+        **({"compared": compared} if compared else {}),
         "paths": {
             "best": str(folder.best_path),
             "front": str(folder.front_path),
             "trials": str(folder.trials_path),
+            **({"random": str(folder.random_path)} if compared else {}),
         },
     }

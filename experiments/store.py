@@ -68,6 +68,7 @@ class RunFolder:
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
+        self.random_path = path / "random.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"
         self.constants_path = path / "scaling" / "constants.json"
         self.family_path = path / "family"
@@ -138,14 +139,14 @@ class RunFolder:
         """Opens the log of finished trainings."""
         return EvaluationLog(self.path / "evaluations.jsonl")
 
-    def study(self) -> Study:
-        """Opens the search's study, or creates it."""
+    def study(self, name: str = STUDY) -> Study:
+        """Opens the search's study, or another by its name, or creates it."""
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
         from optuna.storages import RDBStorage  # noqa: PLC0415
 
         storage = RDBStorage(f"sqlite:///{(self.path / 'study.db').resolve()}")
         return optuna.create_study(
-            study_name=STUDY, storage=storage, direction="maximize", load_if_exists=True
+            study_name=name, storage=storage, direction="maximize", load_if_exists=True
         )
 
     def write_json(self, path: Path, document: Any) -> None:
