@@ -43,7 +43,7 @@ def run(
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
-    random_baseline: o.RandomBaseline = False,
+    random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
@@ -69,7 +69,8 @@ def run(
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
         time=time, train_time=train_time, trial_time=trial_time,
-        random_baseline=random_baseline, confirm=confirm, epochs=search_epochs,
+        random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
+        epochs=search_epochs,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
@@ -97,7 +98,7 @@ def search(
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
-    random_baseline: o.RandomBaseline = False,
+    random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
     seed: o.Seed = 0, device: o.Device = "auto",
@@ -125,7 +126,8 @@ def search(
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
         time=time, train_time=train_time, trial_time=trial_time,
-        random_baseline=random_baseline, confirm=confirm, epochs=search_epochs,
+        random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
+        epochs=search_epochs,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

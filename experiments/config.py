@@ -62,7 +62,8 @@ class SearchConfig(_Frozen):
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
     wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
-    `random_baseline` says that a random search follows.
+    `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
+    `warm_digest` that of its trials.
     """
 
     space: str
@@ -85,6 +86,8 @@ class SearchConfig(_Frozen):
     train_seconds: float | None = None
     trial_seconds: float | None = None
     random_baseline: bool = False
+    warm_start: str | None = None
+    warm_digest: str = ""
     confirm: int = 3
     epochs: int
 
@@ -178,6 +181,8 @@ class RunConfig(_Frozen):
             pairs.append(("space", *spaces))
             own = self.search.described_objective(), other.search.described_objective()
             pairs.append(("objective", *own))
+            warm = self.search.warm_digest or "none", other.search.warm_digest or "none"
+            pairs.append(("trials of --warm-start", *warm))
             bound = (
                 "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
                 "table_digest", "epochs",

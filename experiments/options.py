@@ -126,6 +126,10 @@ TrainTime = Annotated[
 TrialTime = Annotated[
     str | None, typer.Option("--trial-time", help="stop a trial that trains longer: it has failed")
 ]
+WarmStart = Annotated[
+    Path | None,
+    typer.Option("--warm-start", metavar="RUN", help="begin with what another run's trials taught"),
+]
 RandomBaseline = Annotated[
     bool,
     typer.Option("--random-baseline", help="search at random with the same budget as well"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
@@ -53,6 +55,7 @@ def search_request(
     train_time: str | None,
     trial_time: str | None,
     random_baseline: bool,
+    warm_start: Path | None,
     confirm: int,
     epochs: int,
 ) -> SearchRequest:
@@ -68,6 +71,7 @@ def search_request(
         train_seconds=_seconds(train_time, "--train-time"),
         trial_seconds=_seconds(trial_time, "--trial-time"),
         random_baseline=random_baseline,
+        warm_start=warm_start,
         confirm=confirm,
         epochs=epochs,
     )

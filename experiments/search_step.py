@@ -14,6 +14,8 @@ from experiments.search_display import result_text
 from experiments.search_results import write_search
 from experiments.search_trials import Searching, random_trials, run_trials
 from experiments.session import Session
+from experiments.space_files import space_of
+from experiments.warm_start import prior_of
 from nas.confirmation import Confirmed, confirm
 from nas.costs import Costing
 from nas.evaluation import Evaluation
@@ -25,27 +27,12 @@ from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 from search_spaces.space import SearchSpace
-from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "space_of", "typical_spec"]
+__all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "typical_spec"]
 
 CONFIRM_REPEATS = 2
 TYPICAL_DRAWS = 64
-
-
-def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
-    """Returns the space that a run searches; raises `InputError` for a target out of its reach."""
-    space = make_space(
-        config.asked_space(),
-        image_size=config.resolution,
-        num_classes=num_classes,
-        resolution=config.resolution,
-        width=config.width,
-    )
-    if config.cost == "macs" and config.target is not None:
-        space.check_target(config.target)
-    return space
 
 
 def _asked(session: Session) -> SearchConfig:
@@ -101,7 +88,9 @@ def run_search(session: Session) -> ArchSpec:
     costing = _costing(session, asked)
     objective = _objective(session, asked)
     searching = Searching(session, asked, costing, objective, _unit(session, asked))
-    sampler = sampler_factory(asked.sampler, known=known_networks(objective, costing))
+    known = known_networks(objective, costing)
+    prior = prior_of(asked, costing.space, known)
+    sampler = sampler_factory(asked.sampler, known=known, prior=prior)
     study = session.folder.study()
     _say_size(session, costing.space)
     trials = run_trials(searching, study, sampler, session.folder.trials_path)

@@ -64,6 +64,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_path = path / "run.toml"
+        self.study_path = path / "study.db"
         self.best_path = path / "best.json"
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
@@ -144,7 +145,7 @@ class RunFolder:
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
         from optuna.storages import RDBStorage  # noqa: PLC0415
 
-        storage = RDBStorage(f"sqlite:///{(self.path / 'study.db').resolve()}")
+        storage = RDBStorage(f"sqlite:///{self.study_path.resolve()}")
         return optuna.create_study(
             study_name=name, storage=storage, direction="maximize", load_if_exists=True
         )

@@ -16,7 +16,7 @@ from experiments.checkpoint import TrainingInfo, read_info
 from experiments.config import RunConfig
 from experiments.report.curves import Curve, curve_of_history, curves_of_rows, network_of
 from experiments.results import read_results
-from experiments.search_step import space_of
+from experiments.space_files import space_of
 from experiments.store import RunFolder
 from nas.costs import UNITS
 from search_spaces.codec import spec_from_json, stage_to_string

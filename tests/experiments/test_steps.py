@@ -20,8 +20,9 @@ from experiments.requests import grid_plan
 from experiments.results import read_results, write_results
 from experiments.run import RunPlan, run_all
 from experiments.search_results import search_document
-from experiments.search_step import run_search, space_of
+from experiments.search_step import run_search
 from experiments.session import Session
+from experiments.space_files import space_of
 from experiments.store import RunFolder
 from experiments.train_step import data_asked, train_document
 from nas.evaluation import Evaluation
