@@ -62,6 +62,9 @@ Weights = Annotated[
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with the training in a folder")
 ]
+ResumeSearch = Annotated[
+    Path | None, typer.Option("--resume", metavar="RUN", help="go on with the search in a folder")
+]
 MaybeArch = Annotated[
     str | None,
     typer.Argument(
