@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import resource
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -145,7 +146,10 @@ class RunFolder:
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
         from optuna.storages import RDBStorage  # noqa: PLC0415
 
-        storage = RDBStorage(f"sqlite:///{self.study_path.resolve()}")
+        path = self.study_path.resolve()
+        storage = RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)}
+        )
         return optuna.create_study(
             study_name=name, storage=storage, direction="maximize", load_if_exists=True
         )
@@ -180,6 +184,19 @@ class RunFolder:
             return {}
         ledger: dict[str, dict[str, float]] = json.loads(self.ledger_path.read_text())
         return ledger
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Opens a study's file with a write-ahead log: a trial is some forty small transactions.
+
+    What is told to the study outlives the process. If the machine itself stops, the last trials may
+    be told again, from the log of trainings.
+    """
+    connection = sqlite3.connect(path, check_same_thread=False)
+    with contextlib.suppress(sqlite3.OperationalError):  # others have it open, or it is read-only
+        if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+            connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _cpu_seconds() -> float:

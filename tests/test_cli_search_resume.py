@@ -46,8 +46,9 @@ def test_what_a_folder_says_cannot_be_said_again(
     assert not Path("run").exists()
 
 
-def test_a_reward_that_a_file_names_is_not_imported(call: Caller, run_folder: Path) -> None:
-    path = run_folder / "run.toml"
+def test_a_reward_that_a_file_names_is_not_imported(call: Caller) -> None:
+    assert call(*SEARCH, "--train-time", "0.001s", "--confirm", 0).status == 0
+    path = Path("run/run.toml")
     path.write_text(path.read_text().replace('objective = "soft"', 'objective = "own:reward"'))
-    refused = call("search", "--resume", run_folder)
+    refused = call("search", "--resume", "run")
     assert_refused(refused, "nothing that a file names is imported; give the whole command again")
