@@ -105,7 +105,7 @@ def _search_config(
     return config
 
 
-def _warmed(request: SearchRequest, space: SearchSpace) -> dict[str, str]:
+def _warmed(request: SearchRequest, space: SearchSpace) -> dict[str, Any]:
     """Returns what run.toml says of the run that a search learns from."""
     path = request.warm_start
     if path is None:

@@ -32,7 +32,7 @@ def _best(path: Path) -> dict[str, Any] | None:
     trained = rows[rows["accuracy"].notna() & rows["duplicate_of"].isna()]
     if not len(trained):
         return None
-    best = trained.loc[trained["reward"].astype(float).idxmax()]
+    best = trained.sort_values("reward", ascending=False, kind="stable").iloc[0]
     return {
         "reward": float(best["reward"]),
         "trial": int(best["trial"]),
