@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Any
 
 import typer
 
-from experiments import inspection, making
+from experiments import inspection, making, searching
 from experiments import options as o
 from experiments.benching import app as benching
 from experiments.opening import opened
@@ -42,6 +40,8 @@ def run(
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
+    train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
+    random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
@@ -66,7 +66,9 @@ def run(
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, confirm=confirm, epochs=search_epochs,
+        time=time, train_time=train_time, trial_time=trial_time,
+        random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
+        epochs=search_epochs,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
@@ -81,82 +83,10 @@ def run(
         run_all(session, plan)
         document = report_document(session.folder)
     print_json(document) if json else print_report(document)
-
-
-@app.command()
-def search(
-    context: typer.Context,
-    data: o.MaybeData = None, out: o.MaybeOut = None, evaluator: o.Evaluator = "training",
-    target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
-    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
-    objective: o.Objective = "soft", exponent: o.Exponent = None,
-    limit: o.Limit = None, image_size: o.ImageSize = None,
-    space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
-    sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
-    confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
-    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
-    seed: o.Seed = 0, device: o.Device = "auto",
-    deterministic: o.Deterministic = False, json: o.Json = False,
-) -> None:
-    """Searches a space for the network with the best reward at a target of MACs or another cost."""
-    if evaluator != "training":
-        _predicted(
-            context, evaluator, target_macs, out, json, space=space, resolution=resolution,
-            objective=objective, exponent=exponent, trials=trials,
-        )  # fmt: skip
-        return
-    if data is None or out is None:
-        raise InputError(f"Missing option '{'--data' if data is None else '--out'}' ({NEEDED})")
-    from experiments.aims import read_aim
-    from experiments.render import print_json, print_search
-    from experiments.requests import data_request, search_request
-    from experiments.search_results import search_document
-    from experiments.search_step import run_search, search_work
-
-    aim = read_aim(
-        target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
-        at_most=at_most, front_cost=front_cost, table=table,
-    )  # fmt: skip
-    asked = search_request(
-        aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, confirm=confirm, epochs=search_epochs,
-    )  # fmt: skip
-    request = data_request(
-        data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, workers=workers, deterministic=deterministic,
-    )  # fmt: skip
-    with opened(request, out, json, asked) as session:
-        session.reporter.plan(search_work(session))
-        session.reporter.step("Search")
-        with session.folder.timed("search"):
-            run_search(session)
-        document = search_document(session.folder)
-    print_json(document) if json else print_search(document)
 # fmt: on
 
 
-NEEDED = "only --evaluator imagenet needs neither data nor a folder"
-
-
-def _predicted(
-    context: typer.Context,
-    evaluator: str,
-    target_macs: str | None,
-    out: Path | None,
-    json: bool,
-    **asked: Any,
-) -> None:
-    """Answers from predicted accuracies, without data."""
-    from experiments.imagenet.command import predicted_search
-    from experiments.imagenet.request import asked_of
-    from experiments.imagenet.text import print_answer
-    from experiments.render import print_json
-
-    document = predicted_search(asked_of(context, evaluator, target_macs, **asked), out)
-    print_json(document) if json else print_answer(document)
-
-
-for name, command in {**making.COMMANDS, **inspection.COMMANDS}.items():
+for name, command in {**searching.COMMANDS, **making.COMMANDS, **inspection.COMMANDS}.items():
     app.command(name)(command)
 app.add_typer(benching.app, name="bench")
 

@@ -60,7 +60,10 @@ class SearchConfig(_Frozen):
     `target` is an amount of `cost`, and `limits` are amounts of theirs, in `nas.costs.UNITS`.
     An objective `module:function` is only a name here: a command that is to search must name it
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
-    its source, `table_digest` that of the file of times at `table`.
+    its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
+    wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
+    `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
+    `warm_digest` that of its trials.
     """
 
     space: str
@@ -80,6 +83,11 @@ class SearchConfig(_Frozen):
     sampler: str = "tpe"
     trials: int
     seconds: float | None = None
+    train_seconds: float | None = None
+    trial_seconds: float | None = None
+    random_baseline: bool = False
+    warm_start: str | None = None
+    warm_digest: str = ""
     confirm: int = 3
     epochs: int
 
@@ -173,6 +181,8 @@ class RunConfig(_Frozen):
             pairs.append(("space", *spaces))
             own = self.search.described_objective(), other.search.described_objective()
             pairs.append(("objective", *own))
+            warm = self.search.warm_digest or "none", other.search.warm_digest or "none"
+            pairs.append(("trials of --warm-start", *warm))
             bound = (
                 "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
                 "table_digest", "epochs",

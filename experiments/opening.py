@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +17,13 @@ if TYPE_CHECKING:
     from experiments.progress import Reporter
     from experiments.session import Session
 
-__all__ = ["opened", "reopened", "reporting", "session_of"]
+__all__ = ["given", "opened", "reopened", "reporting", "session_of"]
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Tells whether a command was given a value for its parameter."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 @contextmanager

@@ -62,6 +62,9 @@ Weights = Annotated[
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with the training in a folder")
 ]
+ResumeSearch = Annotated[
+    Path | None, typer.Option("--resume", metavar="RUN", help="go on with the search in a folder")
+]
 MaybeArch = Annotated[
     str | None,
     typer.Argument(
@@ -119,6 +122,21 @@ Sampler = Annotated[
 ]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="networks to evaluate")]
 Time = Annotated[str | None, typer.Option("--time", help="stop searching after 30m, 2h, …")]
+TrainTime = Annotated[
+    str | None,
+    typer.Option("--train-time", help="stop searching once trainings took 2h, in all processes"),
+]
+TrialTime = Annotated[
+    str | None, typer.Option("--trial-time", help="stop a trial that trains longer: it has failed")
+]
+WarmStart = Annotated[
+    Path | None,
+    typer.Option("--warm-start", metavar="RUN", help="begin with what another run's trials taught"),
+]
+RandomBaseline = Annotated[
+    bool,
+    typer.Option("--random-baseline", help="search at random with the same budget as well"),
+]
 Confirm = Annotated[
     int, typer.Option("--confirm", min=0, help="best networks trained again before one is chosen")
 ]

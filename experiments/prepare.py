@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.aims import Aim, file_digest
@@ -17,6 +18,7 @@ from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session, data_config
 from experiments.space_files import read_space
 from experiments.store import RunFolder
+from experiments.warm_start import read_earlier
 from nas.samplers import sampler_factory
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -53,6 +55,10 @@ class SearchRequest:
     sampler: str = "greybox"
     trials: int = 30
     seconds: float | None = None
+    train_seconds: float | None = None
+    trial_seconds: float | None = None
+    random_baseline: bool = False
+    warm_start: Path | None = None
     confirm: int = 3
     epochs: int = 4
 
@@ -87,12 +93,25 @@ def _search_config(
         sampler=request.sampler,
         trials=request.trials,
         seconds=request.seconds,
+        train_seconds=request.train_seconds,
+        trial_seconds=request.trial_seconds,
+        random_baseline=request.random_baseline,
+        **_warmed(request, space),
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),
     )
     _check_aim(request.aim, config, space, device=device, recipe=recipe)
     return config
+
+
+def _warmed(request: SearchRequest, space: SearchSpace) -> dict[str, Any]:
+    """Returns what run.toml says of the run that a search learns from."""
+    path = request.warm_start
+    if path is None:
+        return {}
+    earlier = read_earlier(path, space, sampler=request.sampler)
+    return {"warm_start": str(path.expanduser().resolve()), "warm_digest": earlier.digest}
 
 
 def _aimed(aim: Aim) -> dict[str, Any]:

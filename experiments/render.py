@@ -76,6 +76,7 @@ def result_rows(results: Iterable[Mapping[str, Any]]) -> list[Row]:
 def print_search(document: Mapping[str, Any]) -> None:
     """Prints what a search found."""
     from experiments.aims import amount_text  # noqa: PLC0415 (numpy, which no other text needs)
+    from experiments.random_baseline import random_text  # noqa: PLC0415 (pydantic, likewise)
 
     best, over = document["best"], document["front_cost"]
     shown = [over] if over == "macs" else [over, "macs"]
@@ -98,6 +99,7 @@ def print_search(document: Mapping[str, Any]) -> None:
             f"best: {best['name']} (trial {best['trial']}), {format_count(best['macs'])} MACs, "
             f"{format_count(best['params'])} params, reward {best['reward']:.4f}{again}",
             *(f"  {block}" for block in best["blocks"]),
+            *([random_text(document["compared"])] if "compared" in document else []),
         ]
     )
     print_paths(document["paths"])

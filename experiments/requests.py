@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
@@ -50,6 +52,10 @@ def search_request(
     sampler: str,
     trials: int,
     time: str | None,
+    train_time: str | None,
+    trial_time: str | None,
+    random_baseline: bool,
+    warm_start: Path | None,
     confirm: int,
     epochs: int,
 ) -> SearchRequest:
@@ -61,10 +67,18 @@ def search_request(
         width=width,
         sampler=sampler,
         trials=trials,
-        seconds=None if time is None else parse_seconds(time, what="--time"),
+        seconds=_seconds(time, "--time"),
+        train_seconds=_seconds(train_time, "--train-time"),
+        trial_seconds=_seconds(trial_time, "--trial-time"),
+        random_baseline=random_baseline,
+        warm_start=warm_start,
         confirm=confirm,
         epochs=epochs,
     )
+
+
+def _seconds(text: str | None, what: str) -> float | None:
+    return None if text is None else parse_seconds(text, what=what)
 
 
 def grid_plan(

@@ -6,10 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from experiments.random_baseline import random_comparison
 from experiments.store import RunFolder
+from nas.confirmation import Confirmed
 from nas.costs import UNITS
 from nas.pareto import pareto_front
-from nas.search import Confirmed, TrialRecord
+from nas.search import TrialRecord
 from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
 from search_spaces.cost import cost
 from search_spaces.spec import ArchSpec
@@ -27,7 +29,7 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
             "reward": trial.reward,
             "accuracy": trial.evaluation.accuracy if trial.evaluation else None,
             **{name: trial.costs.get(name) for name in UNITS},
-            "seconds": trial.evaluation.seconds if trial.evaluation else None,
+            "seconds": trial.seconds,
             "seed": trial.evaluation.seed if trial.evaluation else None,
             "duplicate_of": trial.duplicate_of,
             "error": trial.error,
@@ -82,6 +84,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
     best = json.loads(folder.best_path.read_text())
     spec = spec_from_json(json.dumps(best), where=str(folder.best_path))
     counted, asked = cost(spec), folder.read().search
+    compared = random_comparison(folder)
     return {
         "best": {
             "name": spec.name,
@@ -93,9 +96,11 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         },
         "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
+        **({"compared": compared} if compared else {}),
         "paths": {
             "best": str(folder.best_path),
             "front": str(folder.front_path),
             "trials": str(folder.trials_path),
+            **({"random": str(folder.random_path)} if compared else {}),
         },
     }

@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from experiments.aims import amount_text
-from experiments.amounts import format_count
 from experiments.config import SearchConfig
 from experiments.costing import costing_of
-from experiments.search_results import trial_rows, write_search
+from experiments.search_display import result_text
+from experiments.search_results import write_search
+from experiments.search_trials import Searching, random_trials, run_trials
 from experiments.session import Session
-from nas.costs import MEASURED, Costing
+from experiments.space_files import space_of
+from experiments.warm_start import prior_of
+from nas.confirmation import Confirmed, confirm
+from nas.costs import Costing
 from nas.evaluation import Evaluation
 from nas.objective import Objective
 from nas.samplers import expected_rewards, sampler_factory
 from nas.samplers.known import known_networks
-from nas.search import Budget, Confirmed, TrialRecord, confirm, records, search
+from nas.trials import TrialRecord
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 from search_spaces.space import SearchSpace
-from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 
-__all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "space_of", "typical_spec"]
+__all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "typical_spec"]
 
 CONFIRM_REPEATS = 2
 TYPICAL_DRAWS = 64
-
-
-def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
-    """Returns the space that a run searches; raises `InputError` for a target out of its reach."""
-    space = make_space(
-        config.asked_space(),
-        image_size=config.resolution,
-        num_classes=num_classes,
-        resolution=config.resolution,
-        width=config.width,
-    )
-    if config.cost == "macs" and config.target is not None:
-        space.check_target(config.target)
-    return space
 
 
 def _asked(session: Session) -> SearchConfig:
@@ -86,47 +74,33 @@ def _unit(session: Session, asked: SearchConfig) -> float:
 def search_work(session: Session) -> float:
     """Estimates the work of the whole search step."""
     asked = _asked(session)
-    return _unit(session, asked) * (asked.trials + asked.confirm * CONFIRM_REPEATS)
+    searches = 2 if asked.random_baseline else 1
+    return _unit(session, asked) * (asked.trials * searches + asked.confirm * CONFIRM_REPEATS)
 
 
 def run_search(session: Session) -> ArchSpec:
     """Searches, confirms the best few with other seeds, writes the results, returns the base.
 
-    The caller has planned `search_work`.
+    A random search of the same budget follows where it is asked for. The caller has planned
+    `search_work`.
     """
     asked = _asked(session)
     costing = _costing(session, asked)
-    space = costing.space
     objective = _objective(session, asked)
-    sampler = sampler_factory(asked.sampler, known=known_networks(objective, costing))
+    searching = Searching(session, asked, costing, objective, _unit(session, asked))
+    known = known_networks(objective, costing)
+    prior = prior_of(asked, costing.space, known)
+    sampler = sampler_factory(asked.sampler, known=known, prior=prior)
     study = session.folder.study()
-    unit = _unit(session, asked)
-    _say_size(session, space)
-    display = _Display(session, asked, unit, objective)
-    for record in records(study, space):
-        display.resume(record)
-
-    def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
-        spec = replace(spec, name=f"trial {display.shown + 1} of {asked.trials}")
-        return session.evaluate(spec, seed=seed, epochs=asked.epochs, planned=unit)
-
-    try:
-        trials = search(
-            study, space, evaluate, objective,
-            sampler=sampler,
-            budget=Budget(asked.trials, asked.seconds),
-            seed=session.config.seed,
-            on_trial=display.trial,
-            costing=costing,
-        )  # fmt: skip
-    finally:
-        session.folder.write_table(session.folder.trials_path, trial_rows(records(study, space)))
-    session.reporter.skip(unit * max(0, asked.trials - display.shown))
+    _say_size(session, costing.space)
+    trials = run_trials(searching, study, sampler, session.folder.trials_path)
     expected = expected_rewards(sampler(session.config.seed), study)
-    best = _confirmed(session, asked, objective, trials, unit, expected)
+    best = _confirmed(searching, trials, expected)
     base = replace(best.record.spec, name=_base_name(asked))
     write_search(session.folder, base, trials, best, front_cost=asked.front_cost)
-    session.reporter.note(f"base: {_described(best.record.costs, best.mean_reward, objective)}")
+    session.reporter.note(f"base: {result_text(best.record.costs, best.mean_reward, objective)}")
+    if asked.random_baseline:
+        random_trials(searching)
     return base
 
 
@@ -152,58 +126,6 @@ def _say_size(session: Session, space: SearchSpace) -> None:
         )
 
 
-def _described(costs: Mapping[str, float], reward: float, objective: Objective) -> str:
-    weighed = [n for n in (*objective.weighs, *MEASURED) if n != "macs" and n in costs]
-    more = [f", {n.replace('_', ' ')} {amount_text(n, costs[n])}" for n in dict.fromkeys(weighed)]
-    return f"reward {reward:.4f} at {format_count(costs['macs'])} MACs{''.join(more)}"
-
-
-class _Display:
-    """Tells the reporter about trials as they finish."""
-
-    def __init__(
-        self, session: Session, asked: SearchConfig, unit: float, objective: Objective
-    ) -> None:
-        self.session, self.asked, self.unit = session, asked, unit
-        self.objective = objective
-        self.best: TrialRecord | None = None
-        self.shown = 0
-
-    def _take(self, record: TrialRecord) -> bool:
-        """Counts a trial that evaluated a network, and keeps the best of them."""
-        if record.evaluation is None or record.duplicate_of is not None:
-            return False
-        self.shown += 1
-        if self.best is None or (record.reward or 0) > (self.best.reward or 0):
-            self.best = record
-            self.session.reporter.best(f"{self._text(record)} (trial {record.number})")
-        return True
-
-    def _text(self, record: TrialRecord) -> str:
-        return _described(record.costs, record.reward or 0, self.objective)
-
-    def resume(self, record: TrialRecord) -> None:
-        """Takes in a trial that finished in an earlier process."""
-        if self._take(record):
-            self.session.reporter.skip(self.unit)
-
-    def trial(self, record: TrialRecord) -> None:
-        """Reports a trial that has just finished."""
-        reporter = self.session.reporter
-        if record.duplicate_of is not None:
-            reporter.done(0, f"trial {record.number}: same network as trial {record.duplicate_of}")
-        elif record.refused:
-            reporter.done(0, f"trial {record.number} not trained: {record.refused}")
-        elif record.evaluation is None:
-            reporter.note(f"trial {record.number} failed: {record.error}")
-        elif self._take(record):
-            reporter.done(
-                self.unit,
-                f"trial {self.shown}/{self.asked.trials}: "
-                f"accuracy {record.evaluation.accuracy:.1%}, {self._text(record)}",
-            )
-
-
 def _why_none(trials: list[TrialRecord]) -> str:
     refused = [trial.refused for trial in trials if trial.refused]
     if refused:
@@ -212,13 +134,10 @@ def _why_none(trials: list[TrialRecord]) -> str:
 
 
 def _confirmed(
-    session: Session,
-    asked: SearchConfig,
-    objective: Objective,
-    trials: list[TrialRecord],
-    unit: float,
-    expected: dict[int, float],
+    searching: Searching, trials: list[TrialRecord], expected: dict[int, float]
 ) -> Confirmed:
+    session, asked, objective = searching.session, searching.asked, searching.objective
+    unit = searching.unit
     if not any(trial.evaluation for trial in trials):
         raise RunError(_why_none(trials))
     if asked.confirm:

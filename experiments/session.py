@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
@@ -25,6 +24,7 @@ from experiments.tensors import Normalize
 from experiments.tracking import RESULTS, Tracked, Tracking, settings
 from experiments.train import Engine, EpochRecord, Trained, accuracy, train
 from experiments.training.optimizers import state_tensors
+from experiments.training_hooks import both, time_limit
 from experiments.training_progress import TrainingProgress, epoch_shares
 from nas.evaluation import Evaluation
 from nas.objective import Plugin
@@ -34,8 +34,6 @@ from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Session", "data_config"]
-
-T = TypeVar("T")
 
 
 def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
@@ -58,14 +56,6 @@ def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
     """Estimates what a training's files take at most: its state, thrice, while one is replaced."""
     tensors = 2 + state_tensors(recipe) + (recipe.ema > 0)  # weights, the best, and what goes along
     return 3 * 4 * int(cost(spec).params) * tensors
-
-
-def _both(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[T], None]:
-    def tell(value: T) -> None:
-        first(value)
-        second(value)
-
-    return tell
 
 
 @dataclass(frozen=True)
@@ -120,12 +110,18 @@ class Session:
         return self.log.get(self.key(spec, self.short_recipe(epochs), seed)) is not None
 
     def evaluate(
-        self, spec: ArchSpec, *, seed: int, epochs: int, planned: float | None = None
+        self,
+        spec: ArchSpec,
+        *,
+        seed: int,
+        epochs: int,
+        planned: float | None = None,
+        limit: float | None = None,
     ) -> Evaluation:
         """Trains a network and returns its validation accuracy, or looks that training up.
 
         The caller tells the reporter of the work that it `planned` for this (None: `work`) once it
-        is done.
+        is done. Raises `RunError` for a training that takes longer than `limit` seconds.
         """
         recipe = self.short_recipe(epochs)
         key = self.key(spec, recipe, seed)
@@ -137,7 +133,8 @@ class Session:
         start = time.perf_counter()
         work = self.work(spec, epochs) if planned is None else planned
         progress = self._progress(spec, recipe, name, work=work)
-        engine = Engine(workers=self.workers, on_note=self.reporter.note, on_step=progress.step)
+        step = progress.step if limit is None else both(progress.step, time_limit(limit, start))
+        engine = Engine(workers=self.workers, on_note=self.reporter.note, on_step=step)
         trained = train(
             spec, self.data, recipe,
             seed=seed, device=self.device, on_epoch=progress.epoch, engine=engine,
@@ -245,12 +242,12 @@ class Session:
             seed=seed,
             device=self.device,
             resume=resume,
-            on_epoch=_both(progress.epoch, tracking.epoch),
+            on_epoch=both(progress.epoch, tracking.epoch),
             weights=Path(start.weights) if start and start.weights else None,
             engine=Engine(
                 workers=self.workers,
                 on_note=self.reporter.note,
-                on_start=_both(progress.started, tracking.started),
+                on_start=both(progress.started, tracking.started),
                 on_step=progress.step,
             ),
         )

@@ -1,4 +1,4 @@
-"""What `--space` names: a space by its name, or a TOML file of the user's own."""
+"""What `--space` names, by its name or a TOML file of the user's own; and the space of a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from experiments.config import SearchConfig
 from search_spaces.errors import InputError
 from search_spaces.measured import MEASURED
+from search_spaces.space import SearchSpace
 from search_spaces.space_file import SpaceFile
 from search_spaces.space_reading import space_from_toml
-from search_spaces.spaces import SPACES
+from search_spaces.spaces import SPACES, make_space
 
-__all__ = ["read_space"]
+__all__ = ["read_space", "space_of"]
 
 KNOWN = (*SPACES, *MEASURED)
 
@@ -48,4 +49,18 @@ def _own(path: Path) -> SpaceFile:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if space.name in KNOWN:
         raise InputError(f"{path}: name is {space.name!r}, a known space; choose another name")
+    return space
+
+
+def space_of(config: SearchConfig, *, num_classes: int) -> SearchSpace:
+    """Returns the space that a run searches; raises `InputError` for a target out of its reach."""
+    space = make_space(
+        config.asked_space(),
+        image_size=config.resolution,
+        num_classes=num_classes,
+        resolution=config.resolution,
+        width=config.width,
+    )
+    if config.cost == "macs" and config.target is not None:
+        space.check_target(config.target)
     return space

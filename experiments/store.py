@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import resource
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -64,10 +65,12 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_path = path / "run.toml"
+        self.study_path = path / "study.db"
         self.best_path = path / "best.json"
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
+        self.random_path = path / "random.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"
         self.constants_path = path / "scaling" / "constants.json"
         self.family_path = path / "family"
@@ -138,14 +141,17 @@ class RunFolder:
         """Opens the log of finished trainings."""
         return EvaluationLog(self.path / "evaluations.jsonl")
 
-    def study(self) -> Study:
-        """Opens the search's study, or creates it."""
+    def study(self, name: str = STUDY) -> Study:
+        """Opens the search's study, or another by its name, or creates it."""
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
         from optuna.storages import RDBStorage  # noqa: PLC0415
 
-        storage = RDBStorage(f"sqlite:///{(self.path / 'study.db').resolve()}")
+        path = self.study_path.resolve()
+        storage = RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)}
+        )
         return optuna.create_study(
-            study_name=STUDY, storage=storage, direction="maximize", load_if_exists=True
+            study_name=name, storage=storage, direction="maximize", load_if_exists=True
         )
 
     def write_json(self, path: Path, document: Any) -> None:
@@ -178,6 +184,19 @@ class RunFolder:
             return {}
         ledger: dict[str, dict[str, float]] = json.loads(self.ledger_path.read_text())
         return ledger
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Opens a study's file with a write-ahead log: a trial is some forty small transactions.
+
+    What is told to the study outlives the process. If the machine itself stops, the last trials may
+    be told again, from the log of trainings.
+    """
+    connection = sqlite3.connect(path, check_same_thread=False)
+    with contextlib.suppress(sqlite3.OperationalError):  # others have it open, or it is read-only
+        if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
+            connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _cpu_seconds() -> float:

@@ -8,8 +8,9 @@ that was not.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from nas.costs import Costing
-from nas.evaluation import Evaluation, Evaluator
+from nas.evaluation import Evaluator
 from nas.objective import Objective
 from nas.samplers.fixed import FixedSampler
 from nas.trials import INTERRUPTED, TrialRecord, record_of, records
@@ -31,7 +32,6 @@ from search_spaces.spec import ArchSpec
 __all__ = [
     "Budget",
     "TrialRecord",
-    "confirm",
     "derive_seed",
     "give_up_running",
     "records",
@@ -47,10 +47,15 @@ SamplerFactory = Callable[[int], BaseSampler]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bounds a search: `trials` networks evaluated, and, if given, `seconds` of wall time."""
+    """Bounds a search: `trials` networks evaluated, and, if given, seconds.
+
+    `seconds` are of wall time, from when this process began; `training` are those that all of the
+    study's evaluations took, earlier processes' included.
+    """
 
     trials: int
     seconds: float | None = None
+    training: float | None = None
 
 
 def derive_seed(*parts: object) -> int:
@@ -77,7 +82,6 @@ def search(
     budget: Budget,
     seed: int = 0,
     on_trial: Callable[[TrialRecord], None] | None = None,
-    on_start: Callable[[int, ArchSpec], None] | None = None,
     costing: Costing | None = None,
 ) -> list[TrialRecord]:
     """Evaluates networks of `space` until the budget is spent; returns all of the study's trials.
@@ -88,16 +92,12 @@ def search(
     were refused; `InputError` where a user's own reward makes no sense.
     """
     give_up_running(study)
-    deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
+    deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
     loop = _Loop(study, costing or Costing(space), evaluate, objective, sampler, seed)
     for record in records(study, space):
         loop.remember(record)
-    while loop.evaluated < budget.trials and not loop.exhausted:
-        if deadline is not None and time.monotonic() >= deadline:
-            break
+    while loop.goes_on(budget) and time.monotonic() < deadline:
         trial, spec = loop.ask()
-        if on_start is not None:
-            on_start(trial.number, spec)
         record = loop.run(trial, spec)
         if on_trial is not None:
             on_trial(record)
@@ -121,6 +121,12 @@ class _Loop:
         self.sampler, self.seed = sampler, seed
         self.known: dict[str, TrialRecord] = {}
         self.finished = self.evaluated = self.duplicates = self.failures = self.refusals = 0
+        self.spent = 0.0
+
+    def goes_on(self, budget: Budget) -> bool:
+        """Tells whether there is something left to try, and the means to."""
+        affordable = budget.training is None or self.spent < budget.training
+        return self.evaluated < budget.trials and affordable and not self.exhausted
 
     @property
     def exhausted(self) -> bool:
@@ -137,6 +143,7 @@ class _Loop:
             return
         self.duplicates = 0
         self.known.setdefault(record.fingerprint, record)
+        self.spent += record.seconds or 0.0
         if record.refused:
             self.refusals += 1
         elif record.error:
@@ -208,6 +215,7 @@ class _Loop:
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def _tell_new(self, trial: Trial, spec: ArchSpec, name: str) -> None:
+        start = time.perf_counter()
         try:
             costs, over = self.costing.of(spec)
             trial.set_user_attr("costs", costs)
@@ -217,58 +225,9 @@ class _Loop:
             evaluation = self.evaluate(spec, seed=derive_seed(self.seed, "trial", name))
         except Exception as error:  # noqa: BLE001 (a trial's fault is recorded; the search goes on)
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            trial.set_user_attr("seconds", round(time.perf_counter() - start, 3))
             self.study.tell(trial, state=TrialState.FAIL)
             return
         reward = self.objective.reward(evaluation.accuracy, costs | evaluation.counts)
         trial.set_user_attr("evaluation", asdict(evaluation))
         self.study.tell(trial, reward)
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """Holds a network's rewards over several trainings, the first from the search."""
-
-    record: TrialRecord
-    evaluations: tuple[Evaluation, ...]
-    rewards: tuple[float, ...]
-
-    @property
-    def mean_reward(self) -> float:
-        """Averages the rewards."""
-        return sum(self.rewards) / len(self.rewards)
-
-
-def confirm(
-    trials: Iterable[TrialRecord],
-    evaluate: Evaluator,
-    objective: Objective,
-    *,
-    count: int = 3,
-    repeats: int = 2,
-    seed: int = 0,
-    expected: Mapping[int, float] | None = None,
-) -> list[Confirmed]:
-    """Trains the `count` best networks `repeats` more times, with other seeds; best mean first.
-
-    The best of many noisy measurements is partly luck. Where a sampler says by trial number what
-    reward is `expected`, that decides which are the best; and the search's own measurement of each
-    is left out of the mean, unless `repeats` is 0. A network whose training fails with
-    another seed is left out. Raises `RunError` when none is left.
-    """
-    first = [t for t in trials if t.evaluation and t.duplicate_of is None and t.reward is not None]
-    ranks = expected or {}
-    best = sorted(first, key=lambda t: (-ranks.get(t.number, t.reward or 0.0), t.number))[:count]
-    confirmed = []
-    for trial in best:
-        seeds = (derive_seed(seed, "confirm", trial.fingerprint, i) for i in range(repeats))
-        try:
-            again = tuple(evaluate(trial.spec, seed=each) for each in seeds)
-        except RunError:
-            continue
-        assert trial.evaluation is not None
-        used = again or (trial.evaluation,)
-        rewards = tuple(objective.reward(e.accuracy, {**trial.costs, **e.counts}) for e in used)
-        confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
-    if not confirmed:
-        raise RunError("none of the best networks could be trained again without a failure")
-    return sorted(confirmed, key=lambda c: -c.mean_reward)

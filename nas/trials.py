@@ -25,6 +25,7 @@ class TrialRecord:
 
     `duplicate_of` is the number of the trial that had the same network first. `refused` says which
     limit the network is over, where it was not trained for that. `costs` are in `nas.costs.UNITS`.
+    `seconds` are those that the evaluation took, also where it failed.
     """
 
     number: int
@@ -38,6 +39,7 @@ class TrialRecord:
     error: str | None
     refused: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
@@ -67,4 +69,5 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         error=error,
         refused=refused,
         costs=dict(attrs.get("costs", {})) | (evaluation.counts if evaluation else {}),
+        seconds=evaluation.seconds if evaluation else attrs.get("seconds"),
     )

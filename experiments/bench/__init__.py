@@ -25,6 +25,7 @@ BENCHES: Mapping[str, str] = {
     "step": "Times training steps of our networks and timm's, in turns.",
     "augment": "Times a batch with its augmentation beside the training step that follows.",
     "profile": "Profiles EfficientNet-B0's training step, eager and compiled, by operator.",
+    "loop": "Times 1,000 trials of a search whose evaluations cost nothing.",
     "startup": "Times `nas --help` and `nas cost`, each in a process of its own.",
 }
 

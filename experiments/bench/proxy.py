@@ -17,9 +17,9 @@ from experiments.prepare import DataRequest, load_requested
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.score_images import score_batch
-from experiments.search_step import space_of, typical_spec
+from experiments.search_step import typical_spec
 from experiments.session import Session
-from experiments.space_files import read_space
+from experiments.space_files import read_space, space_of
 from experiments.store import EvaluationLog
 from experiments.trust import trust_rows, trust_seconds, verdict, whole
 from nas.search import derive_seed

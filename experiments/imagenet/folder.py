@@ -12,9 +12,10 @@ from experiments.imagenet.answer import base_name
 from experiments.imagenet.request import Asked
 from experiments.search_results import trial_rows, write_search
 from experiments.store import RunFolder
+from nas.confirmation import confirm
 from nas.pairwise.evaluator import evaluator_of
 from nas.samplers import sampler_factory
-from nas.search import Budget, confirm, search
+from nas.search import Budget, search
 from search_spaces.errors import InputError
 
 __all__ = ["write_answer"]

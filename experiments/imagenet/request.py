@@ -10,6 +10,7 @@ import typer
 
 from experiments.amounts import parse_count
 from experiments.imagenet.files import SHIPPED, Loaded, load_predictor
+from experiments.opening import given
 from nas.objective import Objective, is_plugin
 from search_spaces.errors import InputError
 
@@ -30,15 +31,10 @@ class Asked:
     count: int
 
 
-def _given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
 def refuse_others(context: typer.Context, evaluator: str) -> None:
     """Raises `InputError` for an option that was given and that no prediction heeds."""
     for parameter in context.command.params:
-        if parameter.name and parameter.name not in ALLOWED and _given(context, parameter.name):
+        if parameter.name and parameter.name not in ALLOWED and given(context, parameter.name):
             raise InputError(
                 f"--evaluator {evaluator} predicts accuracies and trains nothing; "
                 f"leave {parameter.opts[0]} out"
@@ -68,7 +64,7 @@ def asked_of(
     reward = Objective(objective, target, exponent)
     loaded = load_predictor(_path(evaluator))
     searched = loaded.predictor.space
-    if _given(context, "space") and space != searched.name:
+    if given(context, "space") and space != searched.name:
         raise InputError(
             f"--evaluator {evaluator} knows the networks of space {searched.name} only, "
             f"not of {space}; leave --space out"

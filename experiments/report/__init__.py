@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.amounts import format_seconds
+from experiments.random_baseline import random_comparison, random_text
 from experiments.report.contents import read_contents
 from experiments.report.headline import headline
 from experiments.report.page import write_report
@@ -29,6 +30,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
     known = {
         "base": folder.best_path,
         "trials": folder.trials_path,
+        "random": folder.random_path,
         "constants": folder.constants_path,
         "family": folder.family_path,
         "epochs": folder.metrics_path,
@@ -39,4 +41,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
     paths = {name: str(path) for name, path in known.items() if path.exists()}
     wall = sum(step["wall"] for step in folder.ledger().values())
     spent = f"time spent in this folder: {format_seconds(wall)}"
-    return {"results": results, "summary": [headline(contents), spent], "paths": paths}
+    compared = random_comparison(folder)
+    summary = [headline(contents), *([random_text(compared)] if compared else []), spent]
+    more = {"compared": compared} if compared else {}
+    return {"results": results, "summary": summary, **more, "paths": paths}

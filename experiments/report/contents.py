@@ -16,7 +16,7 @@ from experiments.checkpoint import TrainingInfo, read_info
 from experiments.config import RunConfig
 from experiments.report.curves import Curve, curve_of_history, curves_of_rows, network_of
 from experiments.results import read_results
-from experiments.search_step import space_of
+from experiments.space_files import space_of
 from experiments.store import RunFolder
 from nas.costs import UNITS
 from search_spaces.codec import spec_from_json, stage_to_string
@@ -78,7 +78,7 @@ class Contents:
     """Holds what a run folder has so far; what it has not is None or empty.
 
     `trainings` are the family's and the baselines' checkpoints, `trained` those of `nas train`;
-    `proxy` is what `nas bench proxy` found.
+    `random` are the trials of a random search, `proxy` is what `nas bench proxy` found.
     """
 
     config: RunConfig
@@ -87,6 +87,7 @@ class Contents:
     base: ArchSpec | None
     choice: dict[str, Any]
     trials: tuple[Trial, ...]
+    random: tuple[Trial, ...]
     front: list[dict[str, Any]]
     results: list[dict[str, Any]]
     grid: list[dict[str, Any]]
@@ -144,7 +145,8 @@ def read_contents(folder: RunFolder) -> Contents:
         versions=run.get("versions", {}),
         base=_spec(best, folder.best_path) if best else None,
         choice=best.get("result", {}),
-        trials=_trials(folder, config),
+        trials=_trials(folder.trials_path, config),
+        random=_trials(folder.random_path, config),
         front=_json(folder.front_path) or [],
         results=read_results(folder),
         grid=_rows(folder.grid_path),
@@ -188,12 +190,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
 
 
-def _trials(folder: RunFolder, config: RunConfig) -> tuple[Trial, ...]:
+def _trials(path: Path, config: RunConfig) -> tuple[Trial, ...]:
     if config.search is None:
         return ()
     space = space_of(config.search, num_classes=len(config.data.classes))
     trials = []
-    for row in _rows(folder.trials_path):
+    for row in _rows(path):
         blocks: tuple[str, ...] = ()
         with suppress(InputError):  # the table of another version's space: only hovers lose
             blocks = blocks_of(space.decode({k: row[k] for k in row if k not in _COLUMNS}))

@@ -228,6 +228,13 @@ def progress_figure(contents: Contents) -> go.Figure:
     texts = [f"best so far {value:.4f}" for value in best]
     stairs = {**STAIRS, "mode": "lines"}
     figure.add_trace(_marks(numbers, best, texts, name="best so far", color=FRONT, **stairs))
+    drawn = [trial for trial in contents.random if trial.evaluated and trial.reward is not None]
+    if drawn:
+        best = list(itertools.accumulate((trial.reward or 0.0 for trial in drawn), max))
+        texts = [f"random search: best so far {value:.4f}" for value in best]
+        numbers = [trial.number for trial in drawn]
+        name = "random search: best so far"
+        figure.add_trace(_marks(numbers, best, texts, name=name, color=CHOSEN, **stairs))
     return figure
 
 

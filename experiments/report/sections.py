@@ -114,6 +114,8 @@ def progress_section(contents: Contents, plots: Plots) -> str:
         caption = (
             f"Sampler {search.sampler}; reward: {formula_text(search)}, from validation accuracy."
         )
+        if contents.random:
+            caption += " The random search had the same budget."
         body = side_by_side(
             plots.html(figures.progress_figure(contents), "Reward by trial", caption),
             plots.html(hypervolume_figure(contents), "Front by time", _area_text(contents)),

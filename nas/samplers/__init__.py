@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial
 from nas.samplers.evolution import ChangingSampler, evolution, local_search
 from nas.samplers.greybox import GreyBoxSampler
 from nas.samplers.known import Known
+from nas.samplers.surrogate import Prior
 from search_spaces.errors import InputError
 
 __all__ = ["ABOUT", "SAMPLERS", "expected_rewards", "sampler_factory"]
@@ -107,10 +108,13 @@ ABOUT: Mapping[str, str] = {
 }
 
 
-def sampler_factory(name: str, *, known: Known | None = None) -> Callable[[int], BaseSampler]:
+def sampler_factory(
+    name: str, *, known: Known | None = None, prior: Prior | None = None
+) -> Callable[[int], BaseSampler]:
     """Returns the function that makes a sampler from a seed; raises `InputError` if unknown.
 
-    `known` is what a sampler may know of networks before they are trained.
+    `known` is what a sampler may know of networks before they are trained, `prior` what accuracies
+    it may expect of them; `InputError` for one that can expect nothing.
     """
     if name not in SAMPLERS:
         near = difflib.get_close_matches(name, SAMPLERS, n=1)
@@ -118,13 +122,21 @@ def sampler_factory(name: str, *, known: Known | None = None) -> Callable[[int],
         raise InputError(
             f"no sampler is called {name!r}; {hint}the samplers are {', '.join(SAMPLERS)}"
         )
-    return partial(_made, SAMPLERS[name], known)
+    if prior is None:
+        return partial(_made, SAMPLERS[name], known)
+    if name != "greybox":
+        raise InputError(f"sampler {name} takes no prior; greybox does")
+    return partial(_greybox_after, known, prior)
 
 
 def _made(
     make: Callable[[int, Known | None], BaseSampler], known: Known | None, seed: int
 ) -> BaseSampler:
     return make(seed, known)
+
+
+def _greybox_after(known: Known | None, prior: Prior, seed: int) -> BaseSampler:
+    return GreyBoxSampler(seed=seed, known=known, prior=prior, avoid=_went_wrong)
 
 
 def expected_rewards(sampler: BaseSampler, study: Study) -> dict[int, float]:

@@ -48,10 +48,13 @@ class Columns:
     def holds(self, params: Mapping[str, Any]) -> bool:
         """Tells whether these are values of all the parameters."""
         return all(
-            name in params and each._contains(each.to_internal_repr(params[name]))
-            if not isinstance(each, CategoricalDistribution)
-            else name in params and params[name] in each.choices
-            for name, each in self.space.items()
+            name in params
+            and (
+                params[name] in known
+                if known
+                else each._contains(each.to_internal_repr(params[name]))
+            )
+            for (name, each), known in zip(self.space.items(), self._index, strict=True)
         )
 
     def encode(self, many: Sequence[Mapping[str, Any]]) -> Array:

@@ -8,6 +8,7 @@ Frazier, arXiv:2201.00272).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -173,15 +174,13 @@ class GreyBoxSampler(BaseSampler):
     def _trials(self, study: Study, task: Task) -> Trials:
         """Reads from the study what was tried; a repeat of a trial's network says nothing new."""
         columns = task.columns
-        done, running, failed, refused = (
-            [t for t in trials if columns.holds(t.params)]
-            for trials in (
-                _finished(study),
-                study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)),
-                filter(self._avoid, study.get_trials(deepcopy=False, states=(TrialState.FAIL,))),
-                study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)),
-            )
-        )
+        by_state = defaultdict[TrialState, list[FrozenTrial]](list)
+        for trial in study.get_trials(deepcopy=False):  # once: each call reads the storage
+            if columns.holds(trial.params):
+                by_state[trial.state].append(trial)
+        done = _measured(by_state[TrialState.COMPLETE])
+        running, refused = by_state[TrialState.RUNNING], by_state[TrialState.PRUNED]
+        failed = filter(self._avoid, by_state[TrialState.FAIL])
         first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
         rows, waiting, rest = (
             columns.encode([trial.params for trial in trials])
@@ -203,7 +202,10 @@ def _sign(study: Study) -> int:
 
 
 def _finished(study: Study) -> list[FrozenTrial]:
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return _measured(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def _measured(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.value is not None and np.isfinite(trial.value)]
 
 

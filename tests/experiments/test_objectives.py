@@ -21,7 +21,8 @@ from experiments.prepare import SearchRequest
 from experiments.report import write_report
 from experiments.report.contents import read_contents
 from experiments.report.sections import _counts
-from experiments.search_step import run_search, space_of
+from experiments.search_step import run_search
+from experiments.space_files import space_of
 from nas.costs import Costing
 from nas.objective import efficientnetv2
 from search_spaces.chains import Chains

@@ -10,8 +10,8 @@ from experiments.prepare import DataRequest, SearchRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.report.contents import read_contents
 from experiments.search_results import search_document
-from experiments.search_step import run_search, space_of
-from experiments.space_files import read_space
+from experiments.search_step import run_search
+from experiments.space_files import read_space, space_of
 from experiments.store import RunFolder
 from nas.search import records
 from search_spaces.errors import InputError

@@ -20,8 +20,9 @@ from experiments.requests import grid_plan
 from experiments.results import read_results, write_results
 from experiments.run import RunPlan, run_all
 from experiments.search_results import search_document
-from experiments.search_step import run_search, space_of
+from experiments.search_step import run_search
 from experiments.session import Session
+from experiments.space_files import space_of
 from experiments.store import RunFolder
 from experiments.train_step import data_asked, train_document
 from nas.evaluation import Evaluation
@@ -43,7 +44,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
     def evaluate(
-        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float = 1.0
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **_: object
     ) -> Evaluation:
         name, counted = fingerprint(spec), cost(spec)
         calls.append(name)
@@ -106,13 +107,13 @@ def test_a_network_that_cannot_be_trained_again_is_not_the_best(
     evaluate, seen = Session.evaluate, set[str]()
 
     def diverges(
-        self: Session, spec: ArchSpec, *, seed: int, epochs: int, planned: float
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **more: float | None
     ) -> Evaluation:
         name = fingerprint(spec)
         if name == best and name in seen:
             raise RunError("the loss is nan in epoch 1")
         seen.add(name)
-        return evaluate(self, spec, seed=seed, epochs=epochs, planned=planned)
+        return evaluate(self, spec, seed=seed, epochs=epochs, **more)
 
     monkeypatch.setattr(Session, "evaluate", diverges)
     assert fingerprint(run_search(open_session(tmp_path / "two", SEARCH))) != best

@@ -153,6 +153,19 @@ def test_the_study_is_one_optuna_can_open(tmp_path: Path) -> None:
     assert summary.direction == optuna.study.StudyDirection.MAXIMIZE
 
 
+def test_another_process_sees_what_a_study_was_told_at_once(tmp_path: Path) -> None:
+    study = RunFolder(tmp_path).study()
+    study.tell(study.ask(), 0.5)
+    code = f"""
+import optuna
+study = optuna.load_study(study_name="search", storage="sqlite:///{tmp_path / "study.db"}")
+print([trial.value for trial in study.trials])
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "[0.5]\n"
+
+
 def test_tables_and_documents_read_back(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.write_table(folder.grid_path, [{"a": 1, "b": None}, {"a": 2, "b": 0.5}])

@@ -34,8 +34,14 @@ OBJECTIVE = Objective("soft", 2e6)
 class Fake:
     """Scores a network by its own fingerprint, counts its calls, fails or stops where told to."""
 
-    def __init__(self, *, stop_at: int | None = None, fail: frozenset[int] = frozenset()) -> None:
-        self.stop_at, self.fail = stop_at, fail
+    def __init__(
+        self,
+        *,
+        stop_at: int | None = None,
+        fail: frozenset[int] = frozenset(),
+        seconds: float = 0.0,
+    ) -> None:
+        self.stop_at, self.fail, self.seconds = stop_at, fail, seconds
         self.calls = 0
         self.seen: Counter[str] = Counter()
         self.finished: Counter[str] = Counter()
@@ -53,7 +59,7 @@ class Fake:
         self.finished[name] += 1
         counted = cost(spec)
         accuracy = 0.5 + int(name[:6], 16) / 0x1000000 / 2
-        return Evaluation(accuracy, counted.macs, counted.params, 0.0, seed)
+        return Evaluation(accuracy, counted.macs, counted.params, self.seconds, seed)
 
 
 def tiny_space() -> SearchSpace:
@@ -82,6 +88,7 @@ def run_search(
     sampler: str = "random",
     trials: int = 10,
     seconds: float | None = None,
+    training: float | None = None,
     seed: int = 0,
 ) -> list[TrialRecord]:
     return search(
@@ -90,7 +97,7 @@ def run_search(
         evaluate,
         OBJECTIVE,
         sampler=sampler_factory(sampler),
-        budget=Budget(trials, seconds),
+        budget=Budget(trials, seconds, training),
         seed=seed,
     )
 

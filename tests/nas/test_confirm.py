@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from nas.confirmation import confirm
 from nas.evaluation import Evaluation
-from nas.search import confirm, derive_seed
+from nas.search import derive_seed
 from search_spaces.codec import fingerprint
 from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec

@@ -5,10 +5,11 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
+from nas.confirmation import confirm
 from nas.costs import Costing
 from nas.objective import Objective
 from nas.samplers import sampler_factory
-from nas.search import Budget, SamplerFactory, TrialRecord, confirm, records, search
+from nas.search import Budget, SamplerFactory, TrialRecord, records, search
 from search_spaces.errors import InputError, RunError
 from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchSpec

@@ -145,6 +145,35 @@ def test_time_that_is_up_ends_the_search_before_its_trials() -> None:
     assert len(evaluated(run_search(new_study(), fake, trials=2, seconds=1e6))) == 2
 
 
+def test_training_time_that_is_up_ends_the_search_in_whatever_process_it_was_spent() -> None:
+    study, first = new_study(), Fake(seconds=10, stop_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(study, first, trials=50, training=35)
+    again = Fake(seconds=10)
+    trials = run_search(study, again, trials=50, training=35)
+    assert again.calls == 2, "20 s of 35 were spent before, and a network is trained to its end"
+    assert [t.seconds for t in evaluated(trials)] == [10] * 4
+    assert story(trials) == story(run_search(new_study(), Fake(), trials=4))
+    none = Fake(seconds=10)
+    run_search(study, none, trials=50, training=35)
+    assert none.calls == 0
+
+
+def test_what_failed_took_its_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 7))
+    monkeypatch.setattr("nas.search.time.perf_counter", lambda: float(next(clock)))
+    fake = Fake(seconds=1, fail=frozenset({0, 2}))
+    trials = run_search(new_study(), fake, trials=50, training=9)
+    assert [t.seconds for t in trials] == [7, 1, 7]
+    assert fake.calls == 3
+
+
+def test_repeats_take_no_time() -> None:
+    fake = Fake(seconds=10)
+    trials = run_search(new_study(), fake, space=tiny_space(), trials=50, training=25, seed=3)
+    assert len(trials) > len(evaluated(trials)) == 3 == fake.calls
+
+
 def test_a_larger_budget_goes_on_and_a_smaller_one_changes_nothing() -> None:
     study = new_study()
     first = run_search(study, Fake(), trials=5)

@@ -19,7 +19,7 @@ from experiments.config import (
 from experiments.metrics import add_metrics
 from experiments.recipes import load_recipe
 from experiments.scale_step import write_family
-from experiments.search_step import space_of
+from experiments.space_files import space_of
 from experiments.store import RunFolder
 from experiments.training.state import EpochRecord
 from scaling.compound import Constants

@@ -1,0 +1,135 @@
+"""The command that searches: anew, on from where a run stopped, or among predicted accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from experiments import options as o
+from experiments.opening import given, opened, reporting
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.session import Session
+
+__all__ = ["COMMANDS"]
+
+NEEDED = "only --resume and --evaluator imagenet need neither data nor a folder"
+FREE = ("resume", "json", "device", "workers", "deterministic")  # of what run.toml says nothing
+
+
+# fmt: off
+def search(
+    context: typer.Context,
+    data: o.MaybeData = None, out: o.MaybeOut = None, resume: o.ResumeSearch = None,
+    evaluator: o.Evaluator = "training",
+    target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
+    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
+    objective: o.Objective = "soft", exponent: o.Exponent = None,
+    limit: o.Limit = None, image_size: o.ImageSize = None,
+    space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
+    sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
+    train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
+    random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
+    confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
+    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    seed: o.Seed = 0, device: o.Device = "auto",
+    deterministic: o.Deterministic = False, json: o.Json = False,
+) -> None:
+    """Searches a space for the network with the best reward at a target of MACs or another cost."""
+    if evaluator != "training":
+        _predicted(
+            context, evaluator, target_macs, out, json, space=space, resolution=resolution,
+            objective=objective, exponent=exponent, trials=trials,
+        )  # fmt: skip
+        return
+    if resume is not None:
+        how = {"device": device, "workers": workers, "deterministic": deterministic}
+        _resumed(context, resume, json, how)
+        return
+    if data is None or out is None:
+        raise InputError(f"Missing option '{'--data' if data is None else '--out'}' ({NEEDED})")
+    from experiments.aims import read_aim
+    from experiments.requests import data_request, search_request
+
+    aim = read_aim(
+        target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
+        at_most=at_most, front_cost=front_cost, table=table,
+    )  # fmt: skip
+    asked = search_request(
+        aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
+        time=time, train_time=train_time, trial_time=trial_time,
+        random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
+        epochs=search_epochs,
+    )  # fmt: skip
+    request = data_request(
+        data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+        overrides=set_, workers=workers, deterministic=deterministic,
+    )  # fmt: skip
+    with opened(request, out, json, asked) as session:
+        _finish(session, json)
+# fmt: on
+
+
+def _finish(session: Session, json: bool) -> None:
+    """Searches as run.toml says, and prints what was found."""
+    from experiments.render import print_json, print_search
+    from experiments.search_results import search_document
+    from experiments.search_step import run_search, search_work
+
+    session.reporter.plan(search_work(session))
+    session.reporter.step("Search")
+    with session.folder.timed("search"):
+        run_search(session)
+    document = search_document(session.folder)
+    print_json(document) if json else print_search(document)
+
+
+def _resumed(context: typer.Context, path: Path, json: bool, how: dict[str, Any]) -> None:
+    """Goes on with a search, as its folder says and nothing else."""
+    from experiments.prepare import reopen
+    from experiments.store import RunFolder
+    from nas.objective import is_plugin
+
+    for parameter in context.command.params:
+        if parameter.name and parameter.name not in FREE and given(context, parameter.name):
+            raise InputError(
+                f"--resume {path} says what is searched for; leave {parameter.opts[0]} out"
+            )
+    asked = RunFolder(path).read().search
+    if asked is None:
+        raise InputError(f"{path}: nothing was searched in this run folder")
+    if is_plugin(asked.objective):
+        raise InputError(
+            f"{path}: its reward is {asked.objective}, and nothing that a file names is imported; "
+            "give the whole command again instead of --resume"
+        )
+    with (
+        reporting(json) as reporter,
+        reopen(RunFolder(path), reporter, **how) as session,
+    ):
+        _finish(session, json)
+
+
+def _predicted(
+    context: typer.Context,
+    evaluator: str,
+    target_macs: str | None,
+    out: Path | None,
+    json: bool,
+    **asked: Any,
+) -> None:
+    """Answers from predicted accuracies, without data."""
+    from experiments.imagenet.command import predicted_search
+    from experiments.imagenet.request import asked_of
+    from experiments.imagenet.text import print_answer
+    from experiments.render import print_json
+
+    document = predicted_search(asked_of(context, evaluator, target_macs, **asked), out)
+    print_json(document) if json else print_answer(document)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {"search": search}
