@@ -56,8 +56,7 @@ class GreyBoxSampler(BaseSampler):
 
     `prior` maps rows of indices (N, choices) to the accuracies (N,) that are expected before any
     trial; the first `startup` trials (by default, about one for two choices) are then not spent on
-    spreading out. `avoid` tells of a failed
-    trial whether its network is not to be tried again.
+    spreading out. `avoid` tells of a failed trial whether its network is not to be tried again.
     """
 
     def __init__(
