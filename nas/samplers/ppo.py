@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.search_space import IntersectionSearchSpace
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor, nn
 
+from nas.samplers.base import StudySampler, finished, sign
 from nas.samplers.columns import Columns
 
 __all__ = ["Controller", "PPOSampler"]
@@ -97,78 +96,34 @@ class _Learner:
             self.optimizer.step()
 
 
-class PPOSampler(BaseSampler):
+class PPOSampler(StudySampler):
     """Suggests what a controller writes after learning from every full batch of finished trials.
 
     MnasNet's search (Tan et al., arXiv:1807.11626, section 4.2): a batch of networks is drawn from
     a recurrent policy, and PPO raises the expected reward. The published text gives no learning
     rate or batch; those here are ours. All is learnt again from the study when it must be, so the
     same seed and study give the same suggestion; what was learnt last is kept to spare that.
-    Numeric and conditional parameters are drawn at random; several objectives are left to
-    `TPESampler`.
+    Numeric parameters are drawn at random.
     """
 
-    def __init__(self, *, seed: int | None = None) -> None:
-        self._seed = int(np.random.default_rng(seed).integers(2**31))
-        self._random, self._several = RandomSampler(seed=seed), TPESampler(seed=seed)
-        self._common = IntersectionSearchSpace()
-
-    def reseed_rng(self) -> None:
-        """Draws another seed, for a copy of the sampler in another thread."""
-        self._seed = int(np.random.default_rng().integers(2**31))
-        self._random.reseed_rng()
-        self._several.reseed_rng()
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Returns the parameters that all finished trials have."""
-        if len(study.directions) > 1:
-            return self._several.infer_relative_search_space(study, trial)
-        common = self._common.calculate(study)
-        return {name: each for name, each in common.items() if not each.single()}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Suggests parameters; none where there is nothing to go by."""
-        if len(study.directions) > 1:
-            return self._several.sample_relative(study, trial, search_space)
-        listed = {n: d for n, d in search_space.items() if isinstance(d, CategoricalDistribution)}
-        rest = Columns({n: d for n, d in search_space.items() if n not in listed})
-        done = [trial for trial in _finished(study) if listed.keys() <= trial.params.keys()]
+    def _suggest(self, study: Study, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        listed = {n: d for n, d in space.items() if isinstance(d, CategoricalDistribution)}
+        rest = Columns({n: d for n, d in space.items() if n not in listed})
+        done = [trial for trial in finished(study) if listed.keys() <= trial.params.keys()]
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         rng = np.random.default_rng([self._seed, len(done), len(running)])
         drawn = rest.decode(rest.sample(rng, 1)[0])
         if not listed:
             return drawn
         columns = Columns(listed)
-        learner = _learnt(columns, done, self._seed, study.direction)
+        learner = _learnt(columns, done, self._seed, sign(study))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         with torch.no_grad():
             rows, _, _ = learner.controller(None, generator=generator)
         return {**drawn, **columns.decode(rows[0].numpy())}
 
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Draws at random a parameter that the controller does not write."""
-        return self._random.sample_independent(study, trial, param_name, param_distribution)
 
-
-def _finished(study: Study) -> list[FrozenTrial]:
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in trials if trial.value is not None and np.isfinite(trial.value)]
-
-
-def _learnt(
-    columns: Columns, done: list[FrozenTrial], seed: int, direction: StudyDirection
-) -> _Learner:
-    sign = -1 if direction == StudyDirection.MINIMIZE else 1
+def _learnt(columns: Columns, done: list[FrozenTrial], seed: int, sign: int) -> _Learner:
     full = len(done) // BATCH * BATCH
     rows = columns.encode([trial.params for trial in done[:full]]).astype(np.int64)
     rewards = sign * np.array([float(trial.value or 0) for trial in done[:full]])

@@ -1,0 +1,84 @@
+"""What our samplers share: a seed, what they leave to Optuna's, and how they read a study."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+__all__ = ["StudySampler", "finished", "measured", "sign"]
+
+
+class StudySampler(BaseSampler):
+    """Suggests from the study alone: the same seed and study give the same suggestion.
+
+    Several objectives are left to `TPESampler`; parameters that are not always there are drawn at
+    random.
+    """
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        self._seed = int(np.random.default_rng(seed).integers(2**31))
+        self._random, self._several = RandomSampler(seed=seed), TPESampler(seed=seed)
+        self._common = IntersectionSearchSpace()
+
+    def reseed_rng(self) -> None:
+        """Draws another seed, for a copy of the sampler in another thread."""
+        self._seed = int(np.random.default_rng().integers(2**31))
+        self._random.reseed_rng()
+        self._several.reseed_rng()
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Returns the parameters that are suggested together."""
+        if len(study.directions) > 1:
+            return self._several.infer_relative_search_space(study, trial)
+        return self._space(study)
+
+    def _space(self, study: Study) -> dict[str, BaseDistribution]:
+        common = self._common.calculate(study)
+        return {name: each for name, each in common.items() if not each.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Suggests parameters; none where there is nothing to go by."""
+        if len(study.directions) > 1:
+            return self._several.sample_relative(study, trial, search_space)
+        return self._suggest(study, search_space) if search_space else {}
+
+    @abstractmethod
+    def _suggest(self, study: Study, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Suggests all parameters of a space for a study of one objective."""
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draws at random a parameter that is not always there."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+
+def finished(study: Study) -> list[FrozenTrial]:
+    """Returns the trials that ended with a finite value, in order."""
+    return measured(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def measured(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Returns those of the trials that have a finite value."""
+    return [trial for trial in trials if trial.value is not None and np.isfinite(trial.value)]
+
+
+def sign(study: Study) -> int:
+    """Returns what a study's values are multiplied by to be maximised."""
+    return -1 if study.direction == StudyDirection.MINIMIZE else 1
