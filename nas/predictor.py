@@ -2,7 +2,8 @@
 
 A Gaussian process whose kernel adds up three beliefs: every choice has an effect of its own
 (linear), accuracy follows what the whole network costs (smooth, one length scale), and choices act
-together, each with the length scale that the data give it (Matérn 5/2).
+together (Matérn 5/2): the length scales of all choices are about the same, as far as the data do
+not say otherwise. How much each belief counts for is left to the data.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ STEPS = 40
 CHUNK = 512  # rows whose kernel fits the processor's cache
 SINGLE = np.float32  # what predictions are counted in: twice as quick
 PRIOR_NOISE = (np.log(0.1), 1.0)  # mean and deviation of logarithms, here and below
-PRIOR_AMPLITUDE = (0.0, 0.2)
-PRIOR_SCALE = (0.3, 0.8)
+PRIOR_AMPLITUDE = (0.0, 1.0)
+PRIOR_RATE = (0.3, 0.8)
+PRIOR_OWN = 0.25  # by how much the rate of one choice differs from that of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,13 @@ class Settings:
 
     @classmethod
     def of(cls, theta: Array) -> Self:
-        """Reads them from the vector of logarithms that is optimised."""
+        """Reads them from the vector of logarithms that is optimised.
+
+        It holds the noise, the three amplitudes, the smooth rate, the rate of all choices and what
+        each multiplies that by.
+        """
         values = np.exp(theta)
-        return cls(float(values[0]), values[1:4], float(values[4]), values[5:])
+        return cls(float(values[0]), values[1:4], float(values[4]), values[5] * values[6:])
 
     @classmethod
     def usual(cls, inputs: Inputs) -> Self:
@@ -89,10 +95,16 @@ class Settings:
     @staticmethod
     def prior(inputs: Inputs) -> tuple[Array, Array]:
         """Returns mean and deviation of the logarithms before any data."""
-        columns = (max(1, inputs.smooth.shape[1]), *[max(1, inputs.scales)] * inputs.scales)
-        scales = [PRIOR_SCALE[0] - 0.5 * np.log(count) for count in columns]
-        mean = [PRIOR_NOISE[0], *[PRIOR_AMPLITUDE[0]] * 3, *scales]
-        deviation = [PRIOR_NOISE[1], *[PRIOR_AMPLITUDE[1]] * 3, *[PRIOR_SCALE[1]] * len(scales)]
+        columns = (max(1, inputs.smooth.shape[1]), max(1, inputs.scales))
+        rates = [PRIOR_RATE[0] - 0.5 * np.log(count) for count in columns]
+        own = np.zeros(inputs.scales)
+        mean = [PRIOR_NOISE[0], *[PRIOR_AMPLITUDE[0]] * 3, *rates, *own]
+        deviation = [
+            PRIOR_NOISE[1],
+            *[PRIOR_AMPLITUDE[1]] * 3,
+            *[PRIOR_RATE[1]] * 2,
+            *own + PRIOR_OWN,
+        ]
         return np.array(mean), np.array(deviation)
 
 
@@ -192,7 +204,8 @@ class _Evidence:
         # sum over pairs of bent·(x - x')², column by column, without an (N, N, J) array
         spread = 2 * (bent.sum(1) @ joint**2) - 2 * (joint * (bent @ joint)).sum(0)
         by_scale = np.bincount(self.inputs.groups, spread, minlength=len(settings.rates))
-        return np.array([noise, *amplitudes, smooth, *(2 * settings.rates**2 * by_scale)])
+        own = 2 * settings.rates**2 * by_scale
+        return np.array([noise, *amplitudes, smooth, own.sum(), *own])
 
 
 def fit_settings(inputs: Inputs, targets: Array) -> Settings:
@@ -252,6 +265,16 @@ class Posterior:
             found += squared
         found += SINGLE(CONSTANT)
         return found
+
+    @property
+    def noise(self) -> float:
+        """Returns the deviation of an observation from the true value."""
+        return self.scale * self.settings.noise
+
+    def covariance(self, one: Inputs, other: Inputs) -> Array:
+        """Returns what is left unknown of both (N, M), noise left out."""
+        known = (self._cross(one) @ self.whiten) @ (self._cross(other) @ self.whiten).T
+        return np.asarray(self.scale**2 * (_kernel(one, other, self.settings) - known))
 
     def __call__(self, inputs: Inputs, *, spread: bool = True) -> tuple[Array, Array]:
         """Returns mean and deviation (M,) of networks' true values, noise left out."""

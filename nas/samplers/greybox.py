@@ -1,9 +1,11 @@
 """Grey-box search: what a network costs is known exactly, so only its accuracy has to be learnt.
 
 The reward is accuracy times a factor of the cost. A Gaussian process predicts accuracy from the
-choices and the costs; times the exact factor, that is a prediction of the reward, and the network
-of the greatest expected improvement is trained next (grey-box Bayesian optimisation: Astudillo and
-Frazier, arXiv:2201.00272).
+choices and the costs; times the exact factor, that is a prediction of the reward (grey-box Bayesian
+optimisation: Astudillo and Frazier, arXiv:2201.00272). Expected improvement finds the networks that
+may be the best; of those, the one is trained next whose result is expected to raise the reward of
+the network chosen in the end the most, since what is learnt of one is learnt of all that are like
+it, and a lucky measurement is no better network.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.samplers.acquisition import best_rows, log_improvement
+from nas.samplers.acquisition import best_rows, knowledge_gain, log_improvement
 from nas.samplers.base import StudySampler, finished, measured, sign
 from nas.samplers.columns import Columns
 from nas.samplers.known import Known
@@ -31,12 +33,8 @@ Space = Mapping[str, BaseDistribution]
 STARTUP = (6, 16)  # the fewest and the most trials before the model; else one for two choices
 DESIGNS = 256
 STARTS = 20
-BOLDNESS = 3.0
-"""How many deviations count as one in expected improvement.
-
-The model is fitted to networks that it chose itself, and is too sure of those that it never tried.
-Chosen among 1, 2, 3, 3.5 and 5 on the problem `mnas` of `nas bench search`.
-"""
+HOPEFUL = 100  # networks of the greatest expected improvement that a trial is chosen among
+BOLDNESS = 2.0  # how many deviations count as one there, so that some of them are far from the best
 
 
 def _always(trial: FrozenTrial) -> bool:
@@ -172,13 +170,17 @@ def _apart(task: Task, trials: Trials, rng: np.random.Generator) -> Array:
 
 
 def _improving(surrogate: Surrogate, rng: np.random.Generator) -> Array:
-    """Returns the row of the greatest expected improvement on the best that was tried."""
+    """Returns the row whose trial is expected to raise the best expected reward the most."""
     rows, expected = surrogate.tried()
-    task, taken = surrogate.task, surrogate.trials.taken
+    task, taken, starts = surrogate.task, surrogate.trials.taken, rows[:STARTS]
 
     def score(rows: Array) -> Array:
         mean, deviation = surrogate.reward(rows)
         return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
 
-    found = best_rows(score, task, rows[:STARTS], rng, taken=taken)
-    return np.asarray(found[0] if len(found) else task.columns.sample(rng, 1)[0])
+    found = best_rows(score, task, starts, rng, taken=taken, count=HOPEFUL)
+    if not len(found):
+        return np.asarray(task.columns.sample(rng, 1)[0])
+    choosable = np.concatenate([found, starts])
+    mean, _ = surrogate.reward(choosable, spread=False)
+    return np.asarray(found[knowledge_gain(mean, surrogate.moves(choosable, found)).argmax()])

@@ -64,12 +64,12 @@ class Task:
     def __init__(self, columns: Columns, known: Known | None, prior: Prior | None = None) -> None:
         self.columns, self.known, self.prior = columns, known, prior
         self._share = np.ones(0)
-        self._whole, self._parts, self._told = _Scale(), _Scale(), _Scale()
+        self._whole, self._told = _Scale(), _Scale()
         reference = columns.sample(np.random.default_rng(0), REFERENCE)
         if known is not None:
             if known.parts is not None:
                 self._share = np.maximum(known.parts(reference.astype(np.int64)).mean(0), 1e-300)
-            self._whole, self._parts = map(_Scale.of, self._costs(reference))
+            self._whole = _Scale.of(self._costs(reference))
         if prior is not None:
             self._told = _Scale.of(prior(reference)[:, None])
 
@@ -84,38 +84,29 @@ class Task:
             rows = self.known.canonical(rows.astype(np.int64))
         return row_keys(rows)
 
-    def _costs(self, rows: Array) -> tuple[Array, Array]:
-        """Returns logarithms of costs (N, K, or one more) and of the parts' costs (N, P).
+    def _costs(self, rows: Array) -> Array:
+        """Returns logarithms of costs (N, K), and one column more where parts' costs are known.
 
         Every part has diminishing returns, so of two networks that cost the same the balanced one
         is the better: the mean over parts of log(1 + cost / usual cost) tells them apart.
         """
         if self.known is None:
-            return np.zeros((len(rows), 0)), np.zeros((len(rows), 0))
+            return np.zeros((len(rows), 0))
         encoded = rows.astype(np.int64)
-        costs = np.log(self.known.costs(encoded))
+        costs: Array = np.log(self.known.costs(encoded))
         if self.known.parts is None:
-            return costs, np.zeros((len(rows), 0))
+            return costs
         logs = np.log1p(self.known.parts(encoded) / self._share)
-        return np.concatenate([costs, logs.mean(1, keepdims=True)], axis=1), logs
+        return np.concatenate([costs, logs.mean(1, keepdims=True)], axis=1)
 
     def describe(self, rows: Array) -> Described:
         """Returns what the model needs to know of rows."""
-        costs, logs = self._costs(rows)
-        whole, parts = self._whole(costs), self._parts(logs)
+        whole = self._whole(self._costs(rows))
         expected = np.zeros(len(rows))
         if self.prior is not None:  # an input as well: it may be right but for its scale
             expected = self.prior(rows)
             whole = np.concatenate([whole, self._told(expected[:, None])], axis=1)
-        places, groups = self.columns.places(rows)
-        more = len(self.columns.names) + np.arange(parts.shape[1])
-        share = max(1, whole.shape[1]) ** 0.5
-        inputs = Inputs(
-            np.concatenate([self.columns.effects(rows), whole / share], axis=1),
-            whole,
-            np.concatenate([places, parts], axis=1),
-            np.concatenate([groups, more]),
-        )
+        inputs = Inputs(self.columns.effects(rows), whole, *self.columns.places(rows))
         return Described(inputs, self._factor(rows), expected)
 
     def _factor(self, rows: Array) -> Array:
@@ -136,19 +127,13 @@ def fitted_on(count: int) -> int:
 
 
 class Surrogate:
-    """Predicts rewards from trials; the running ones turn out as expected.
-
-    Rewards below the median are drawn together by their logarithm: how bad a bad network is does
-    not matter, and a model of all alike would spend itself on the worst (Vizier warps likewise:
-    Song et al., arXiv:2408.11527).
-    """
+    """Predicts rewards from trials; the running ones turn out as expected."""
 
     def __init__(self, task: Task, trials: Trials) -> None:
         self.task, self.trials = task, trials
         described = task.describe(trials.rows)
         first = slice(fitted_on(len(trials.values)))
-        rewards = _warped(trials.values, trials.values[first])
-        residual = rewards / described.factor - described.expected
+        residual = trials.values / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
         values = residual - self.center
         if len(values) < FEWEST:
@@ -178,22 +163,23 @@ class Surrogate:
         rewards = (mean + self.center + described.expected) * factor
         return rewards, deviation * factor[: len(deviation)]
 
+    def moves(self, rows: Array, by: Array) -> Array:
+        """Returns by how much a trial of each row of `by` moves the expected rewards (N, M).
+
+        That is for a result one deviation, its noise included, above what was expected.
+        """
+        here, there = self.task.describe(rows), self.task.describe(by)
+        shared = self._posterior.covariance(here.inputs, there.inputs)
+        _, deviation = self._posterior(there.inputs)
+        unsure = np.hypot(deviation, self._posterior.noise)
+        return np.asarray(here.factor[:, None] * shared / unsure)
+
     def tried(self) -> tuple[Array, Array]:
         """Returns the rows tried, the best expected first, with their expected rewards."""
         rows = np.concatenate([self.trials.rows, self.trials.running])
         mean, _ = self.reward(rows, spread=False)
         order = np.argsort(-mean, kind="stable")
         return rows[order], mean[order]
-
-
-def _warped(rewards: Array, known: Array) -> Array:
-    """Draws rewards below the median of the known ones together."""
-    if not len(known):
-        return rewards
-    middle = np.median(known)
-    spread = float(known[known >= middle].std()) or 1.0
-    below = np.maximum(middle - rewards, 0)
-    return np.where(below > 0, middle - spread * np.log1p(below / spread), rewards)
 
 
 def learnt_prior(columns: Columns, known: Known, rows: Array, accuracies: Array) -> Prior:
