@@ -17,6 +17,7 @@ Array = np.ndarray
 Prior = Callable[[Array], Array]
 REFERENCE = 1024  # random networks that costs are scaled by
 FEWEST = 5  # observations to fit hyperparameters on
+MOST = 512  # of them: fitting takes time as the cube of their number
 SHY = 0.5  # of the spread of the accuracies that are expected: how far off they may be
 
 
@@ -121,9 +122,9 @@ class Task:
         return self.known.allowed(rows.astype(np.int64))
 
 
-def fitted_on(count: int) -> int:
-    """Returns how many of the first observations hyperparameters are fitted on: rarely another."""
-    return count - count % max(1, count // 16)
+def fitted_on(count: int) -> slice:
+    """Returns the observations that hyperparameters are fitted on: some hundreds, rarely others."""
+    return slice(0, count - count % max(1, count // 16), 1 + count // MOST)
 
 
 class Surrogate:
@@ -132,7 +133,7 @@ class Surrogate:
     def __init__(self, task: Task, trials: Trials) -> None:
         self.task, self.trials = task, trials
         described = task.describe(trials.rows)
-        first = slice(fitted_on(len(trials.values)))
+        first = fitted_on(len(trials.values))
         residual = trials.values / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
         values = residual - self.center
