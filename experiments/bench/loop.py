@@ -30,12 +30,13 @@ TRIALS, WINDOW = (100, 500, 1000), 50
 def bench_loop() -> Rows:
     """Searches with the grey-box sampler and an evaluator that returns at once.
 
-    Seconds a trial, wall and processor's, are means of the 50 trials up to a number; the median
-    is that of the wall.
+    Milliseconds a trial, wall and processor's, are means of the 50 trials up to a number, and of
+    all; the median is that of the wall.
     """
     with tempfile.TemporaryDirectory() as folder:
         walls, cpus = time_loop(Path(folder), max(TRIALS))
-    return [_row(count, walls[:count][-WINDOW:], cpus[:count][-WINDOW:]) for count in TRIALS]
+    windows = [(slice(max(0, count - WINDOW), count), count) for count in TRIALS]
+    return [_row(n, walls[w], cpus[w]) for w, n in [*windows, (slice(None), len(walls))]]
 
 
 def _row(count: int, wall: list[float], cpu: list[float]) -> dict[str, object]:
