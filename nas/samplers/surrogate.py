@@ -85,7 +85,7 @@ class Task:
         return row_keys(rows)
 
     def _costs(self, rows: Array) -> tuple[Array, Array]:
-        """Returns logarithms of costs (N, K, or one more) and of the parts' costs (N, P).
+        """Returns logarithms of costs, with hints (N, K or more), and of parts' costs (N, P).
 
         Every part has diminishing returns, so of two networks that cost the same the balanced one
         is the better: the mean over parts of log(1 + cost / usual cost) tells them apart.
@@ -94,6 +94,8 @@ class Task:
             return np.zeros((len(rows), 0)), np.zeros((len(rows), 0))
         encoded = rows.astype(np.int64)
         costs = np.log(self.known.costs(encoded))
+        if self.known.hints is not None:
+            costs = np.concatenate([costs, self.known.hints(encoded)], axis=1)
         if self.known.parts is None:
             return costs, np.zeros((len(rows), 0))
         logs = np.log1p(self.known.parts(encoded) / self._share)
