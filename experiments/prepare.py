@@ -57,6 +57,7 @@ class SearchRequest:
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    seeds: int = 1
     random_baseline: bool = False
     warm_start: Path | None = None
     confirm: int = 3
@@ -73,7 +74,7 @@ def _search_config(
 ) -> SearchConfig:
     """Resolves a search; raises `InputError` for whatever it names that does not exist."""
     sampler_factory(request.sampler)
-    for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1)):
+    for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1), ("seeds", 1)):
         if getattr(request, name) < least:
             raise InputError(f"{name} is {getattr(request, name)}; it must be at least {least}")
     asked = read_space(request.space, stored)
@@ -95,6 +96,7 @@ def _search_config(
         seconds=request.seconds,
         train_seconds=request.train_seconds,
         trial_seconds=request.trial_seconds,
+        seeds=request.seeds,
         random_baseline=request.random_baseline,
         **_warmed(request, space),
         confirm=request.confirm,

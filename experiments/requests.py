@@ -58,6 +58,7 @@ def search_request(
     warm_start: Path | None,
     confirm: int,
     epochs: int,
+    seeds: int = 1,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -74,6 +75,7 @@ def search_request(
         warm_start=warm_start,
         confirm=confirm,
         epochs=epochs,
+        seeds=seeds,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.random_baseline import random_comparison
+from experiments.seed_results import read_seeds
 from experiments.store import RunFolder
 from nas.confirmation import Confirmed
 from nas.costs import UNITS
@@ -96,6 +97,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         },
         "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
+        **read_seeds(folder),
         **({"compared": compared} if compared else {}),
         "paths": {
             "best": str(folder.best_path),

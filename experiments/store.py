@@ -29,7 +29,7 @@ from search_spaces.errors import InputError, RunError
 if TYPE_CHECKING:
     from optuna.study import Study
 
-__all__ = ["EvaluationLog", "RunFolder"]
+__all__ = ["STUDY", "EvaluationLog", "RunFolder"]
 
 STUDY = "search"
 
@@ -70,6 +70,7 @@ class RunFolder:
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
+        self.seeds_path = path / "seeds.json"
         self.random_path = path / "random.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"
         self.constants_path = path / "scaling" / "constants.json"
