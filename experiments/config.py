@@ -65,6 +65,7 @@ class SearchConfig(_Frozen):
     `seeds` searches are made, each with these budgets and the next seed.
     `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
     `warm_digest` that of its trials.
+    `hints` are the zero-cost scores that the sampler's model is told.
     """
 
     space: str
@@ -90,6 +91,7 @@ class SearchConfig(_Frozen):
     random_baseline: bool = False
     warm_start: str | None = None
     warm_digest: str = ""
+    hints: tuple[str, ...] = ()
     confirm: int = 3
     epochs: int
 

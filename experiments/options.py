@@ -136,6 +136,12 @@ WarmStart = Annotated[
     Path | None,
     typer.Option("--warm-start", metavar="RUN", help="begin with what another run's trials taught"),
 ]
+Hints = Annotated[
+    str | None,
+    typer.Option(
+        "--hints", metavar="SCORES", help="tell greybox zero-cost scores: zerocost, or by name"
+    ),
+]
 RandomBaseline = Annotated[
     bool,
     typer.Option("--random-baseline", help="search at random with the same budget as well"),

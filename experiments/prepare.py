@@ -13,6 +13,7 @@ from experiments.config import DataConfig, RunConfig, SearchConfig, TrainingConf
 from experiments.costing import costing_of
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
+from experiments.hinting import read_hints
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session, data_config
@@ -60,6 +61,7 @@ class SearchRequest:
     seeds: int = 1
     random_baseline: bool = False
     warm_start: Path | None = None
+    hints: str | None = None
     confirm: int = 3
     epochs: int = 4
 
@@ -99,6 +101,7 @@ def _search_config(
         seeds=request.seeds,
         random_baseline=request.random_baseline,
         **_warmed(request, space),
+        hints=read_hints(request.hints, sampler=request.sampler),
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),

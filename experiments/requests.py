@@ -59,6 +59,7 @@ def search_request(
     confirm: int,
     epochs: int,
     seeds: int = 1,
+    hints: str | None = None,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -76,6 +77,7 @@ def search_request(
         confirm=confirm,
         epochs=epochs,
         seeds=seeds,
+        hints=hints,
     )
 
 

@@ -70,6 +70,7 @@ class RunFolder:
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
+        self.hints_path = path / "hints.jsonl"
         self.seeds_path = path / "seeds.json"
         self.random_path = path / "random.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"

@@ -38,8 +38,13 @@ class Known:
     hints: Callable[[Array], Array] | None = None
 
 
-def known_networks(objective: Objective, costing: Costing) -> Known:
-    """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
+def known_networks(
+    objective: Objective, costing: Costing, hints: Callable[[Array], Array] | None = None
+) -> Known:
+    """Returns what is known of a space's networks: MACs and parameters, of each stage as well.
+
+    `hints` are passed on.
+    """
     space = costing.space
 
     def parts(encoded: Array) -> Array:
@@ -53,4 +58,5 @@ def known_networks(objective: Objective, costing: Costing) -> Known:
         parts=parts,
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
+        hints=hints,
     )

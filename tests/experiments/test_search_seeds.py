@@ -28,7 +28,7 @@ from tests.conftest import TINY_SEARCH, Caller
 from tests.experiments.conftest import Opener
 from tests.test_cli_errors import assert_refused
 
-SEARCH = SearchRequest(Aim(2e6), trials=4, confirm=1, epochs=1, sampler="random", seeds=3)
+SEARCH = SearchRequest(Aim(2e6), trials=2, confirm=1, epochs=1, sampler="random", seeds=3)
 COLUMNS = ["trial", "fingerprint", "reward", "search_seed"]
 
 
@@ -66,15 +66,15 @@ def test_each_seed_searches_as_it_would_alone(
     alone = open_session(tmp_path / "alone", replace(SEARCH, seeds=1))
     assert search_work(session) == 3 * search_work(alone)
     run_search(session)
-    assert len(scored.calls) == 3 * (4 + 2)
+    assert len(scored.calls) == 3 * (2 + 2)
     rows = pd.read_parquet(session.folder.trials_path)
-    assert rows["trial"].tolist() == list(range(12))
-    assert rows["search_seed"].tolist() == [seed for seed in range(3) for _ in range(4)]
-    assert rows["seed"].nunique() == 12, "trainings are independent too"
+    assert rows["trial"].tolist() == list(range(6))
+    assert rows["search_seed"].tolist() == [seed for seed in range(3) for _ in range(2)]
+    assert rows["seed"].nunique() == 6, "trainings are independent too"
     run_search(alone)
     first = pd.read_parquet(alone.folder.trials_path)
     assert "search_seed" not in first.columns
-    assert first["reward"].tolist() == rows["reward"].tolist()[:4]
+    assert first["reward"].tolist() == rows["reward"].tolist()[:2]
     assert search_document(alone.folder).keys().isdisjoint({"seeds", "over_seeds"})
 
 
@@ -96,11 +96,11 @@ def test_the_base_is_the_best_of_what_was_confirmed(
         "deviation": pytest.approx(np.std(rewards, ddof=1)),
         "n": 3,
     }
-    assert [each["trials"] for each in document["seeds"]] == [4, 4, 4]
+    assert [each["trials"] for each in document["seeds"]] == [2, 2, 2]
     assert f"± {over['deviation']:.4f}" in seeds_text(document)
     drawn = pd.read_parquet(session.folder.random_path)
-    assert drawn["search_seed"].tolist() == [seed for seed in range(3) for _ in range(4)]
-    assert document["compared"]["random"]["networks"] == 12
+    assert drawn["search_seed"].tolist() == [seed for seed in range(3) for _ in range(2)]
+    assert document["compared"]["random"]["networks"] == 6
 
 
 def test_the_report_draws_median_and_band(
@@ -111,7 +111,7 @@ def test_the_report_draws_median_and_band(
     run_search(session)
     contents = read_contents(session.folder)
     curves = best_by_seed(contents.trials)
-    rewards = pd.read_parquet(session.folder.trials_path)["reward"].to_numpy().reshape(3, 4)
+    rewards = pd.read_parquet(session.folder.trials_path)["reward"].to_numpy().reshape(3, 2)
     assert np.array_equal(curves, np.maximum.accumulate(rewards, axis=1))
     traces = {trace.name: list(trace.y) for trace in seeds_figure(contents).data}
     assert traces["search: median"] == np.median(curves, axis=0).tolist()
@@ -126,14 +126,14 @@ def test_a_search_that_was_stopped_in_the_second_seed_goes_on_there(
     Scored(monkeypatch)
     whole = open_session(tmp_path / "whole", SEARCH)
     run_search(whole)
-    stopped = Scored(monkeypatch, stop_at=6)
+    stopped = Scored(monkeypatch, stop_at=3)
     session = open_session(tmp_path / "run", SEARCH)
     with pytest.raises(KeyboardInterrupt):
         run_search(session)
-    assert table(session) == table(whole)[:6], "what was found is in the table already"
+    assert table(session) == table(whole)[:3], "what was found is in the table already"
     went_on = Scored(monkeypatch)
     run_search(session)
-    assert len(went_on.calls) == 6 + 3 * 2
+    assert len(went_on.calls) == 3 + 3 * 2
     assert set(went_on.calls).isdisjoint(stopped.calls)
     assert table(session) == table(whole)
     assert read_seeds(session.folder)["over_seeds"] == read_seeds(whole.folder)["over_seeds"]
@@ -152,10 +152,10 @@ def test_a_run_of_one_seed_goes_on_as_one_of_two(
     calls = len(scored.calls)
     run_search(replace(session, config=two))
     rows = pd.read_parquet(session.folder.trials_path)
-    assert rows["reward"].tolist()[:4] == found
-    assert rows["search_seed"].tolist() == [0] * 4 + [1] * 4
+    assert rows["reward"].tolist()[:2] == found
+    assert rows["search_seed"].tolist() == [0] * 2 + [1] * 2
     trained = [name for name, _ in scored.calls[calls:]]
-    assert set(rows["fingerprint"][4:]) <= set(trained)
+    assert set(rows["fingerprint"][2:]) <= set(trained)
     run_search(session)
     assert not read_seeds(session.folder), "of one search there is nothing to sum up"
 

@@ -1,0 +1,149 @@
+"""Zero-cost scores of random networks, as hints for the grey-box sampler's model.
+
+They are kept in the run folder, network by network, so that a search that goes on does not score
+again, and begins with the same hints however long scoring took.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from experiments.config import SearchConfig
+from experiments.files import append_line, read_lines
+from experiments.session import Session
+from nas.costs import Costing
+from nas.hints import FEWEST_SCORED, Hints
+from search_spaces.codec import fingerprint
+from search_spaces.errors import InputError
+
+__all__ = ["hints_of", "read_hints"]
+
+NETWORKS = 200
+SECONDS = 300.0  # after which no more networks are scored, if there are enough
+IMAGES = 32
+SIDE = 64  # the most pixels; larger images tell hardly more, and take many times as long
+USUAL = "zerocost"
+
+
+def read_hints(text: str | None, *, sampler: str) -> tuple[str, ...]:
+    """Reads which scores are hints, as `zico,synflow`, or `zerocost` for the usual ones.
+
+    Raises `InputError` for a score that is not known, and for a sampler that takes no hints.
+    """
+    if text is None:
+        return ()
+    from nas.zero_cost import WARM_SCORES, check_scores  # noqa: PLC0415 (brings torch)
+
+    if sampler != "greybox":
+        raise InputError(f"--hints {text}: only --sampler greybox takes hints, not {sampler}")
+    if text == USUAL:
+        return tuple(WARM_SCORES)
+    try:
+        return check_scores(dict.fromkeys(part.strip() for part in text.split(",")))
+    except InputError as error:
+        raise InputError(f"--hints {text}: {error}, or {USUAL}") from None
+
+
+def hints_of(session: Session, asked: SearchConfig, costing: Costing) -> Hints | None:
+    """Returns what the scores of random networks say of a space's others; None if not asked."""
+    if not asked.hints:
+        return None
+    names = asked.hints
+    rows, scores = _scored(session, costing, names)
+    hints = Hints(costing.space, rows, scores, names)
+    told = ", ".join(
+        f"{name} r = {found:.2f}" for name, found in zip(names, hints.agreement, strict=True)
+    )
+    session.reporter.note(
+        f"hints: scores of {len(rows)} random networks foretell those of others: {told}"
+    )
+    return hints
+
+
+def _scored(
+    session: Session, costing: Costing, names: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns networks (N, choices) with their scores (N, names), kept ones or new."""
+    rows = _drawn(costing, session.config.seed)
+    kept = _Kept(session.folder.hints_path)
+    if not kept.enough(names):
+        session.reporter.step(f"Hints: zero-cost scores of up to {len(rows)} random networks")
+        _score(session, costing, names, rows, kept)
+    found = [index for index in range(len(rows)) if kept.has(_name(costing, rows[index]), names)]
+    scores = [[kept.scores[_name(costing, rows[i])][name] for name in names] for i in found]
+    return rows[found], np.array(scores)
+
+
+def _drawn(costing: Costing, seed: int) -> np.ndarray:
+    """Draws distinct networks."""
+    rows = costing.space.sample_encoded(np.random.default_rng(seed), 2 * NETWORKS)
+    _, first = np.unique(costing.space.canonical(rows), axis=0, return_index=True)
+    return np.asarray(rows[np.sort(first)[:NETWORKS]])
+
+
+def _name(costing: Costing, row: np.ndarray) -> str:
+    return fingerprint(costing.space.decode(costing.space.values(row)))
+
+
+class _Kept:
+    """Keeps scores by fingerprint in a file of JSON lines; a line says when all were scored."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.scores: dict[str, dict[str, float]] = {}
+        self.ended: list[tuple[str, ...]] = []
+        for line in read_lines(path):
+            if "ended" in line:
+                self.ended.append(tuple(line["ended"]))
+            else:
+                self.scores.setdefault(line["network"], {}).update(line["scores"])
+
+    def has(self, network: str, names: tuple[str, ...]) -> bool:
+        """Tells whether a network has all of these scores."""
+        return set(names) <= self.scores.get(network, {}).keys()
+
+    def enough(self, names: tuple[str, ...]) -> bool:
+        """Tells whether these scores were taken to the end."""
+        return any(set(names) <= set(ended) for ended in self.ended)
+
+    def add(self, network: str, scores: dict[str, float]) -> None:
+        """Writes a network's scores down; they are on disk when this returns."""
+        append_line(self.path, {"network": network, "scores": scores})
+        self.scores.setdefault(network, {}).update(scores)
+
+    def end(self, names: tuple[str, ...]) -> None:
+        """Writes down that no more networks are to be scored."""
+        append_line(self.path, {"ended": names})
+        self.ended.append(names)
+
+
+def _score(
+    session: Session,
+    costing: Costing,
+    names: tuple[str, ...],
+    rows: np.ndarray,
+    kept: _Kept,
+) -> None:
+    """Scores what is not kept, until time is up."""
+    from experiments.score_images import score_batch  # noqa: PLC0415 (brings torch)
+    from nas.zero_cost import scores_of  # noqa: PLC0415
+
+    data, seed, reporter = session.data, session.config.seed, session.reporter
+    side = min(SIDE, costing.space.skeleton.resolution)
+    count = min(IMAGES, len(data.train))
+    batch = score_batch(data, count, resolution=side, device=session.device, seed=seed)
+    start = time.monotonic()
+    for number, row in enumerate(rows, 1):
+        if number > FEWEST_SCORED and time.monotonic() - start > SECONDS:
+            break
+        spec = costing.space.decode(costing.space.values(row))
+        if not kept.has(fingerprint(spec), names):
+            found = scores_of([spec], names, batch, num_classes=data.num_classes, seed=seed)
+            values = found[0].tolist()
+            kept.add(fingerprint(spec), dict(zip(names, values, strict=True)))
+        if reporter.due():
+            reporter.under_way(0.0, f"scored {number} of {len(rows)} networks")
+    kept.end(names)
