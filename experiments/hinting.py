@@ -15,14 +15,15 @@ from experiments.config import SearchConfig
 from experiments.files import append_line, read_lines
 from experiments.session import Session
 from nas.costs import Costing
-from nas.hints import FEWEST_SCORED, Hints
+from nas.hints import Hints
 from search_spaces.codec import fingerprint
 from search_spaces.errors import InputError
+from search_spaces.spec import ArchSpec
 
 __all__ = ["hints_of", "read_hints"]
 
 NETWORKS = 200
-SECONDS = 300.0  # after which no more networks are scored, if there are enough
+SECONDS, ENOUGH = 300.0, 50  # after which no more networks are scored, if there are as many
 IMAGES = 32
 SIDE = 64  # the most pixels; larger images tell hardly more, and take many times as long
 USUAL = "zerocost"
@@ -68,13 +69,15 @@ def _scored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns networks (N, choices) with their scores (N, names), kept ones or new."""
     rows = _drawn(costing, session.config.seed)
+    specs = costing.space.decode_many(rows)
     kept = _Kept(session.folder.hints_path)
     if not kept.enough(names):
         session.reporter.step(f"Hints: zero-cost scores of up to {len(rows)} random networks")
-        _score(session, costing, names, rows, kept)
-    found = [index for index in range(len(rows)) if kept.has(_name(costing, rows[index]), names)]
-    scores = [[kept.scores[_name(costing, rows[i])][name] for name in names] for i in found]
-    return rows[found], np.array(scores)
+        _score(session, specs, names, kept)
+    found = [kept.of(fingerprint(spec), names) for spec in specs]
+    whole = [index for index, scores in enumerate(found) if scores is not None]
+    scores = np.array([found[index] for index in whole], dtype=np.float64)
+    return rows[whole], scores.reshape(len(whole), len(names))
 
 
 def _drawn(costing: Costing, seed: int) -> np.ndarray:
@@ -82,10 +85,6 @@ def _drawn(costing: Costing, seed: int) -> np.ndarray:
     rows = costing.space.sample_encoded(np.random.default_rng(seed), 2 * NETWORKS)
     _, first = np.unique(costing.space.canonical(rows), axis=0, return_index=True)
     return np.asarray(rows[np.sort(first)[:NETWORKS]])
-
-
-def _name(costing: Costing, row: np.ndarray) -> str:
-    return fingerprint(costing.space.decode(costing.space.values(row)))
 
 
 class _Kept:
@@ -101,9 +100,10 @@ class _Kept:
             else:
                 self.scores.setdefault(line["network"], {}).update(line["scores"])
 
-    def has(self, network: str, names: tuple[str, ...]) -> bool:
-        """Tells whether a network has all of these scores."""
-        return set(names) <= self.scores.get(network, {}).keys()
+    def of(self, network: str, names: tuple[str, ...]) -> list[float] | None:
+        """Returns a network's scores; None where one of them is not there."""
+        known = self.scores.get(network, {})
+        return [known[name] for name in names] if set(names) <= known.keys() else None
 
     def enough(self, names: tuple[str, ...]) -> bool:
         """Tells whether these scores were taken to the end."""
@@ -120,30 +120,21 @@ class _Kept:
         self.ended.append(names)
 
 
-def _score(
-    session: Session,
-    costing: Costing,
-    names: tuple[str, ...],
-    rows: np.ndarray,
-    kept: _Kept,
-) -> None:
+def _score(session: Session, specs: list[ArchSpec], names: tuple[str, ...], kept: _Kept) -> None:
     """Scores what is not kept, until time is up."""
     from experiments.score_images import score_batch  # noqa: PLC0415 (brings torch)
     from nas.zero_cost import scores_of  # noqa: PLC0415
 
     data, seed, reporter = session.data, session.config.seed, session.reporter
-    side = min(SIDE, costing.space.skeleton.resolution)
-    count = min(IMAGES, len(data.train))
+    count, side = min(IMAGES, len(data.train)), min(SIDE, specs[0].resolution)
     batch = score_batch(data, count, resolution=side, device=session.device, seed=seed)
     start = time.monotonic()
-    for number, row in enumerate(rows, 1):
-        if number > FEWEST_SCORED and time.monotonic() - start > SECONDS:
+    for number, spec in enumerate(specs, 1):
+        if number > ENOUGH and time.monotonic() - start > SECONDS:
             break
-        spec = costing.space.decode(costing.space.values(row))
-        if not kept.has(fingerprint(spec), names):
+        if kept.of(fingerprint(spec), names) is None:
             found = scores_of([spec], names, batch, num_classes=data.num_classes, seed=seed)
-            values = found[0].tolist()
-            kept.add(fingerprint(spec), dict(zip(names, values, strict=True)))
+            kept.add(fingerprint(spec), dict(zip(names, found[0].tolist(), strict=True)))
         if reporter.due():
-            reporter.under_way(0.0, f"scored {number} of {len(rows)} networks")
+            reporter.under_way(0.0, f"scored {number} of {len(specs)} networks")
     kept.end(names)

@@ -88,8 +88,8 @@ def run_search(session: Session) -> ArchSpec:
     """Searches, confirms the best few with other seeds, writes the results, returns the base.
 
     Where several searches are asked for, each one's best few are confirmed, and the base is the
-    best of all these. A random search of the same budget follows where it is asked for. The caller has planned
-    `search_work`.
+    best of all these. A random search of the same budget follows where it is asked for. The caller
+    has planned `search_work`.
     """
     asked = _asked(session)
     costing = _costing(session, asked)

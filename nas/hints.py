@@ -73,7 +73,7 @@ class Hints:
         return columns
 
     def _sizes(self, encoded: Array) -> Array:
-        return np.log(np.stack(self._space.tables.count(encoded), axis=1))
+        return np.asarray(np.log(np.stack(self._space.tables.count(encoded), axis=1)))
 
     def __call__(self, encoded: Array) -> Array:
         """Returns the scores (N, names) that are foretold for encoded networks (N, choices)."""

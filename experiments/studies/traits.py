@@ -46,7 +46,7 @@ class Traits:
 
     def sizes(self, encoded: Array) -> Array:
         """Returns the logarithms (N, 2) of MACs and parameters."""
-        return np.log(np.stack(self._space.tables.count(encoded), axis=1))
+        return np.asarray(np.log(np.stack(self._space.tables.count(encoded), axis=1)))
 
     def sums(self, encoded: Array) -> Array:
         """Returns the blocks, and the sums over blocks that `_counts` tells of: (N, 4)."""

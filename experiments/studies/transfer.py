@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,16 +18,36 @@ from search_spaces.errors import InputError
 from search_spaces.measured import MEASURED
 from search_spaces.space import SearchSpace
 
-__all__ = ["OTHER", "in_columns", "make_sampler", "transferred"]
+__all__ = ["make_sampler", "transferred"]
 
 Array = np.ndarray
 Accuracies = Callable[[Array], Array]
-OTHER: Mapping[str, tuple[str, str]] = {
-    "macro": ("nas_bench_macro", "accel_nasbench"),
-    "mnas": ("accel_nasbench", "nas_bench_macro"),
-}
 ALPHAS = tuple(10.0**power for power in range(-2, 6))
-COLUMNS = {"kernel": "k", "expand": "e", "se": "se", "layers": "l"}  # of problem `mnas`: ours
+BLOCK = {"kernel": "k", "expand": "e", "se": "se", "layers": "l"}  # ours: the problem's
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Names a problem's own measured space, the other one, and how the problem names a choice."""
+
+    own: str
+    other: str
+    column: Callable[[int, str], str]
+
+
+def _layer(number: int, name: str) -> str:
+    return f"layer{number}"
+
+
+def _block(number: int, name: str) -> str:
+    stage, _, what = name.partition(".")
+    return f"block{int(stage.removeprefix('stage')) - 1}_{BLOCK[what]}"
+
+
+PAIRS: Mapping[str, _Pair] = {
+    "macro": _Pair("nas_bench_macro", "accel_nasbench", _layer),
+    "mnas": _Pair("accel_nasbench", "nas_bench_macro", _block),
+}
 
 
 def transferred(table: MeasuredTable, space: SearchSpace) -> Accuracies:
@@ -39,57 +60,41 @@ def transferred(table: MeasuredTable, space: SearchSpace) -> Accuracies:
     """
     from sklearn.linear_model import RidgeCV  # noqa: PLC0415 (heavy)
 
-    model = RidgeCV(alphas=ALPHAS)
+    model, traits = RidgeCV(alphas=ALPHAS), Traits(space)
     model.fit(Traits(table.space)(table.encoded), table.accuracy)
-    traits = Traits(space)
-
-    def accuracies(encoded: Array) -> Array:
-        return np.asarray(model.predict(traits(encoded.astype(np.int64))))
-
-    return accuracies
+    return lambda encoded: np.asarray(model.predict(traits(encoded)))
 
 
-def in_columns(problem: Problem, space: SearchSpace) -> Callable[[Array], Array]:
-    """Returns what turns rows of indices in a problem's columns into a space's encoding.
-
-    Raises `InputError` where the problem's columns are not the space's choices.
-    """
-    names = list(problem.choices)
-    own = [_column(choice.name) if "layer0" not in names else "" for choice in space.choices]
-    if "layer0" in names:
-        own = [f"layer{number}" for number in range(len(space.choices))]
-    sizes = [len(choice.options) for choice in space.choices]
-    if sorted(own) != sorted(names) or sizes != [len(problem.choices[name]) for name in own]:
+def _order(problem: Problem, space: SearchSpace, column: Callable[[int, str], str]) -> Array:
+    """Returns which of the problem's columns each of the space's choices is."""
+    names, choices = list(problem.choices), space.choices
+    own = [column(number, choice.name) for number, choice in enumerate(choices)]
+    sizes = {name: len(choice.options) for name, choice in zip(own, choices, strict=True)}
+    if sizes != {name: len(options) for name, options in problem.choices.items()}:
         raise InputError(f"the problem's choices are not those of space {space.name}")
-    order = np.array([names.index(name) for name in own])
-    return lambda rows: np.asarray(rows)[:, order].astype(np.int64)
-
-
-def _column(name: str) -> str:
-    stage, _, what = name.partition(".")
-    return f"block{int(stage.removeprefix('stage')) - 1}_{COLUMNS.get(what, what)}"
+    return np.array([names.index(name) for name in own])
 
 
 @lru_cache(maxsize=4)
 def _expected(name: str, folder: Path) -> Accuracies:
-    own, other = OTHER[name]
-    return transferred(read_table(other, folder), MEASURED[own].make())
+    pair = PAIRS[name]
+    return transferred(read_table(pair.other, folder), MEASURED[pair.own].make())
 
 
 def make_sampler(problem: Problem, seed: int) -> GreyBoxSampler:
     """Returns the sampler for the problem `macro` or `mnas`, with the other's table as its prior.
 
-    The tables are looked for beside the module that the problem comes from.
+    The tables are looked for beside the module that the problem comes from. Raises `InputError`
+    for another problem, or where the tables are not there.
     """
     name = str(getattr(problem, "name", ""))
-    if name not in OTHER:
-        raise InputError(f"no table tells of problem {name!r}; it must be {' or '.join(OTHER)}")
-    folder = Path(inspect.getfile(type(problem))).parent
-    encoded = in_columns(problem, MEASURED[OTHER[name][0]].make())
+    if name not in PAIRS:
+        raise InputError(f"no table tells of problem {name!r}; it must be {' or '.join(PAIRS)}")
+    pair, folder = PAIRS[name], Path(inspect.getfile(type(problem))).parent
+    order = _order(problem, MEASURED[pair.own].make(), pair.column)
     expected = _expected(name, folder)
-    prior = _composed(expected, encoded)
+
+    def prior(rows: Array) -> Array:
+        return expected(rows[:, order].astype(np.int64))
+
     return GreyBoxSampler(seed=seed, known=known_of(problem), prior=prior)
-
-
-def _composed(expected: Accuracies, encoded: Callable[[Array], Array]) -> Accuracies:
-    return lambda rows: expected(encoded(rows))
