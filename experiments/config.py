@@ -65,7 +65,8 @@ class SearchConfig(_Frozen):
     `seeds` searches are made, each with these budgets and the next seed.
     `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
     `warm_digest` that of its trials.
-    `hints` are the zero-cost scores that the sampler's model is told.
+    `hints` are the zero-cost scores that the sampler's model is told; the `hints_first` networks
+    that are best by them are trained before any others.
     """
 
     space: str
@@ -92,6 +93,7 @@ class SearchConfig(_Frozen):
     warm_start: str | None = None
     warm_digest: str = ""
     hints: tuple[str, ...] = ()
+    hints_first: int = 0
     confirm: int = 3
     epochs: int
 

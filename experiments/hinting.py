@@ -7,6 +7,7 @@ again, and begins with the same hints however long scoring took.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from experiments.files import append_line, read_lines
 from experiments.session import Session
 from nas.costs import Costing
 from nas.hints import Hints
+from nas.samplers.known import Known
 from search_spaces.codec import fingerprint
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["hints_of", "read_hints"]
+__all__ = ["hinted", "read_hints"]
 
 NETWORKS = 200
 SECONDS, ENOUGH = 300.0, 50  # after which no more networks are scored, if there are as many
@@ -29,11 +31,16 @@ SIDE = 64  # the most pixels; larger images tell hardly more, and take many time
 USUAL = "zerocost"
 
 
-def read_hints(text: str | None, *, sampler: str) -> tuple[str, ...]:
+def read_hints(text: str | None, *, sampler: str, first: int = 0) -> tuple[str, ...]:
     """Reads which scores are hints, as `zico,synflow`, or `zerocost` for the usual ones.
 
-    Raises `InputError` for a score that is not known, and for a sampler that takes no hints.
+    Raises `InputError` for a score that is not known, for a sampler that takes no hints, and where
+    the best by none, or by more than are scored, are to be trained `first`.
     """
+    if not 0 <= first <= NETWORKS or (first and text is None):
+        raise InputError(
+            f"--hints-first {first}: it must be at most {NETWORKS}, and needs --hints SCORES"
+        )
     if text is None:
         return ()
     from nas.zero_cost import WARM_SCORES, check_scores  # noqa: PLC0415 (brings torch)
@@ -48,20 +55,33 @@ def read_hints(text: str | None, *, sampler: str) -> tuple[str, ...]:
         raise InputError(f"--hints {text}: {error}, or {USUAL}") from None
 
 
-def hints_of(session: Session, asked: SearchConfig, costing: Costing) -> Hints | None:
-    """Returns what the scores of random networks say of a space's others; None if not asked."""
+def hinted(known: Known, session: Session, asked: SearchConfig, costing: Costing) -> Known:
+    """Adds to what is known of networks what the scores of random ones say of all others."""
     if not asked.hints:
-        return None
-    names = asked.hints
-    rows, scores = _scored(session, costing, names)
-    hints = Hints(costing.space, rows, scores, names)
+        return known
+    rows, scores = _scored(session, costing, asked.hints)
+    hints = Hints(costing.space, rows, scores, asked.hints)
     told = ", ".join(
-        f"{name} r = {found:.2f}" for name, found in zip(names, hints.agreement, strict=True)
+        f"{name} r = {found:.2f}" for name, found in zip(hints.names, hints.agreement, strict=True)
     )
     session.reporter.note(
         f"hints: scores of {len(rows)} random networks foretell those of others: {told}"
     )
-    return hints
+    first = _best(rows, scores, asked, costing)[: asked.hints_first]
+    return replace(known, hints=hints, first=first if len(first) else None)
+
+
+def _best(
+    rows: np.ndarray, scores: np.ndarray, asked: SearchConfig, costing: Costing
+) -> np.ndarray:
+    """Returns networks by their mean rank over the scores, those about the target first."""
+    from nas.zero_cost.scoring import REACH, mean_ranks  # noqa: PLC0415 (brings torch)
+
+    far = np.zeros(len(rows))
+    if asked.target is not None and asked.cost in costing.exact:
+        amounts = costing.encoded(rows, asked.cost)[:, 0]
+        far = np.maximum(np.abs(np.log(amounts / asked.target)) - np.log(REACH), 0)
+    return np.asarray(rows[np.lexsort((-mean_ranks(scores), far))])
 
 
 def _scored(

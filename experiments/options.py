@@ -142,6 +142,9 @@ Hints = Annotated[
         "--hints", metavar="SCORES", help="tell greybox zero-cost scores: zerocost, or by name"
     ),
 ]
+HintsFirst = Annotated[
+    int, typer.Option("--hints-first", min=0, help="train this many of the best by --hints first")
+]
 RandomBaseline = Annotated[
     bool,
     typer.Option("--random-baseline", help="search at random with the same budget as well"),

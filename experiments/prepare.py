@@ -62,6 +62,7 @@ class SearchRequest:
     random_baseline: bool = False
     warm_start: Path | None = None
     hints: str | None = None
+    hints_first: int = 0
     confirm: int = 3
     epochs: int = 4
 
@@ -101,7 +102,8 @@ def _search_config(
         seeds=request.seeds,
         random_baseline=request.random_baseline,
         **_warmed(request, space),
-        hints=read_hints(request.hints, sampler=request.sampler),
+        hints=read_hints(request.hints, sampler=request.sampler, first=request.hints_first),
+        hints_first=request.hints_first,
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),

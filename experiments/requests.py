@@ -60,6 +60,7 @@ def search_request(
     epochs: int,
     seeds: int = 1,
     hints: str | None = None,
+    hints_first: int = 0,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -78,6 +79,7 @@ def search_request(
         epochs=epochs,
         seeds=seeds,
         hints=hints,
+        hints_first=hints_first,
     )
 
 

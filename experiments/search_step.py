@@ -10,7 +10,7 @@ import numpy as np
 from experiments.aims import amount_text
 from experiments.config import SearchConfig
 from experiments.costing import costing_of
-from experiments.hinting import hints_of
+from experiments.hinting import hinted
 from experiments.search_display import result_text
 from experiments.search_results import write_search
 from experiments.search_seeds import SeedSearch, search_seeds, write_seeds
@@ -95,7 +95,7 @@ def run_search(session: Session) -> ArchSpec:
     costing = _costing(session, asked)
     objective = _objective(session, asked)
     searching = Searching(session, asked, costing, objective, _unit(session, asked))
-    known = known_networks(objective, costing, hints_of(session, asked, costing))
+    known = hinted(known_networks(objective, costing), session, asked, costing)
     prior = prior_of(asked, costing.space, known)
     sampler = sampler_factory(asked.sampler, known=known, prior=prior)
     _say_size(session, costing.space)

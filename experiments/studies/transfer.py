@@ -62,7 +62,8 @@ def transferred(table: MeasuredTable, space: SearchSpace) -> Accuracies:
 
     model, traits = RidgeCV(alphas=ALPHAS), Traits(space)
     model.fit(Traits(table.space)(table.encoded), table.accuracy)
-    return lambda encoded: np.asarray(model.predict(traits(encoded)))
+    weights, base = np.asarray(model.coef_), float(model.intercept_)
+    return lambda encoded: np.asarray(base + traits(encoded) @ weights)
 
 
 def _order(problem: Problem, space: SearchSpace, column: Callable[[int, str], str]) -> Array:

@@ -27,6 +27,7 @@ class Known:
     the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
     such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
     (N,) which may be tried; `hints` returns other numbers (N, H) that may tell of accuracy.
+    `first` are encoded networks (M, choices) to try before any others.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
@@ -36,15 +37,11 @@ class Known:
     canonical: Callable[[Array], Array] | None = None
     allowed: Callable[[Array], Array] | None = None
     hints: Callable[[Array], Array] | None = None
+    first: Array | None = None
 
 
-def known_networks(
-    objective: Objective, costing: Costing, hints: Callable[[Array], Array] | None = None
-) -> Known:
-    """Returns what is known of a space's networks: MACs and parameters, of each stage as well.
-
-    `hints` are passed on.
-    """
+def known_networks(objective: Objective, costing: Costing) -> Known:
+    """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
     space = costing.space
 
     def parts(encoded: Array) -> Array:
@@ -58,5 +55,4 @@ def known_networks(
         parts=parts,
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
-        hints=hints,
     )

@@ -125,6 +125,13 @@ class Task:
             return np.ones(len(rows))
         return self.known.factor(rows.astype(np.int64))
 
+    def untried_first(self, trials: Trials) -> Array:
+        """Returns the rows that are to be tried before any others, and were not yet."""
+        if self.known is None or self.known.first is None:
+            return np.zeros((0, len(self.columns.names)))
+        rows = self.known.first.astype(float)
+        return rows[self.allowed(rows) & ~np.isin(self.keys(rows), trials.taken)]
+
     def allowed(self, rows: Array) -> Array:
         """Tells (N,) which rows may be tried."""
         if self.known is None or self.known.allowed is None:

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import hinting
 from experiments.aims import Aim
-from experiments.hinting import hints_of, read_hints
+from experiments.hinting import hinted, read_hints
 from experiments.prepare import SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
@@ -18,7 +18,10 @@ from experiments.space_files import space_of
 from nas.costs import Costing
 from nas.evaluation import Evaluation
 from nas.hints import Hints
+from nas.objective import Objective
+from nas.samplers.known import Known, known_networks
 from nas.zero_cost import WARM_SCORES, scores_of
+from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
@@ -58,11 +61,16 @@ class Counted:
         monkeypatch.setattr("nas.zero_cost.scores_of", counted)
 
 
-def hints(session: Session) -> Hints:
+def known_of(session: Session) -> Known:
     asked = session.config.search
     assert asked is not None
-    found = hints_of(session, asked, Costing(space_of(asked, num_classes=10)))
-    assert found is not None
+    costing = Costing(space_of(asked, num_classes=10))
+    return hinted(known_networks(Objective("soft", 2e6), costing), session, asked, costing)
+
+
+def hints(session: Session) -> Hints:
+    found = known_of(session).hints
+    assert isinstance(found, Hints)
     return found
 
 
@@ -113,6 +121,26 @@ def test_a_search_is_told_and_says_so(
     assert len(pd.read_parquet(session.folder.trials_path)) == 2
 
 
+def test_the_best_by_score_go_first(tmp_path: Path, open_session: Opener) -> None:
+    session = open_session(tmp_path / "run", replace(SEARCH, trials=4, hints_first=3))
+    first = known_of(session).first
+    assert first is not None
+    asked = session.config.search
+    assert asked is not None
+    space = space_of(asked, num_classes=10)
+    drawn = hinting._drawn(Costing(space), 0)
+    macs, params = (np.asarray(counts, dtype=float) for counts in space.tables.count(drawn))
+    far = np.maximum(np.abs(np.log(macs / 2e6)) - np.log(1.25), 0)
+    ranks = macs.argsort().argsort() + params.argsort().argsort()
+    wanted = drawn[sorted(range(24), key=lambda i: (far[i], -ranks[i]))[:3]]
+    assert np.array_equal(first, wanted)
+    run_search(session)
+    rows = pd.read_parquet(session.folder.trials_path)
+    named = [space.values(row) for row in wanted]
+    assert [fingerprint(space.decode(values)) for values in named] == list(rows["fingerprint"][:3])
+    assert known_of(open_session(tmp_path / "none", SEARCH)).first is None
+
+
 def test_what_can_be_a_hint() -> None:
     assert read_hints(None, sampler="tpe") == ()
     assert read_hints("zerocost", sampler="greybox") == WARM_SCORES
@@ -125,12 +153,14 @@ def test_what_can_be_a_hint() -> None:
     ("words", "message"),
     [
         (("--hints", "zicco"), "--hints zicco: no zero-cost score is called 'zicco'"),
+        (("--hints-first", 5), "--hints-first 5: it must be at most 24, and needs --hints"),
+        (("--hints", "zico", "--hints-first", 999), "--hints-first 999: it must be at most 24"),
         (("--hints", ""), "--hints : no zero-cost score is called ''"),
         (("--hints", "zico", "--sampler", "tpe"), "only --sampler greybox takes hints, not tpe"),
     ],
 )
 def test_what_cannot_be_a_hint_is_refused(
-    call: Caller, words: tuple[str, ...], message: str
+    call: Caller, words: tuple[object, ...], message: str
 ) -> None:
     assert_refused(call("search", *TINY_SEARCH, *words, "--out", "run"), message)
     assert not Path("run").exists()

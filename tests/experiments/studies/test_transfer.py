@@ -48,6 +48,7 @@ def test_what_holds_in_one_space_is_expected_in_another() -> None:
     expected = transferred(table, MNAS)(others)
     assert np.corrcoef(expected, Traits(MNAS)(others)[:, 0])[0, 1] > 0.99
     assert abs(expected.mean() - 0.9) < 0.005
+    assert not len(transferred(table, MNAS)(others[:0])), "before the first trial"
 
 
 def test_a_problem_that_no_table_tells_of_is_refused() -> None:
