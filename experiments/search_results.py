@@ -104,5 +104,6 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
             "front": str(folder.front_path),
             "trials": str(folder.trials_path),
             **({"random": str(folder.random_path)} if compared else {}),
+            **({"seeds": str(folder.seeds_path)} if folder.seeds_path.is_file() else {}),
         },
     }
