@@ -22,7 +22,7 @@ __all__ = ["make_sampler", "transferred"]
 
 Array = np.ndarray
 Accuracies = Callable[[Array], Array]
-ALPHAS = tuple(10.0**power for power in range(-2, 6))
+PENALTY = 1.0  # of thousands of networks: next to none
 BLOCK = {"kernel": "k", "expand": "e", "se": "se", "layers": "l"}  # ours: the problem's
 
 
@@ -53,14 +53,15 @@ PAIRS: Mapping[str, _Pair] = {
 def transferred(table: MeasuredTable, space: SearchSpace) -> Accuracies:
     """Returns what maps encoded networks of `space` to the accuracies that `table` lets expect.
 
-    A ridge regression of accuracy on the traits of networks, fitted to all of the table's; its
-    penalty is chosen by their own held-out errors. The accuracies are those of the table's data
-    set: of another, only their differences mean anything. Traits enter as they are: products of
-    them, fitted in one space, run off to accuracies below 0 in another.
+    A ridge regression of accuracy on the traits of networks, fitted to all of the table's. No
+    weight is negative: having more of something is not taken to hurt. Otherwise traits that go
+    together in one space get large weights of opposite signs, which say nothing of another space
+    and drown the rest. The accuracies are those of the table's data set: of another, only their
+    differences mean anything.
     """
-    from sklearn.linear_model import RidgeCV  # noqa: PLC0415 (heavy)
+    from sklearn.linear_model import Ridge  # noqa: PLC0415 (heavy)
 
-    model, traits = RidgeCV(alphas=ALPHAS), Traits(space)
+    model, traits = Ridge(alpha=PENALTY, positive=True), Traits(space)
     model.fit(Traits(table.space)(table.encoded), table.accuracy)
     weights, base = np.asarray(model.coef_), float(model.intercept_)
     return lambda encoded: np.asarray(base + traits(encoded) @ weights)
