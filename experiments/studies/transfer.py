@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import nnls
 
 from experiments.measured_tables import MeasuredTable, read_table
 from experiments.studies.tables import Problem, known_of
@@ -59,11 +60,12 @@ def transferred(table: MeasuredTable, space: SearchSpace) -> Accuracies:
     and drown the rest. The accuracies are those of the table's data set: of another, only their
     differences mean anything.
     """
-    from sklearn.linear_model import Ridge  # noqa: PLC0415 (heavy)
-
-    model, traits = Ridge(alpha=PENALTY, positive=True), Traits(space)
-    model.fit(Traits(table.space)(table.encoded), table.accuracy)
-    weights, base = np.asarray(model.coef_), float(model.intercept_)
+    known, traits = Traits(table.space)(table.encoded), Traits(space)
+    columns, middle = known - known.mean(axis=0), table.accuracy.mean()
+    count = columns.shape[1]
+    penalised = np.concatenate([columns, PENALTY**0.5 * np.eye(count)])
+    weights, _ = nnls(penalised, np.concatenate([table.accuracy - middle, np.zeros(count)]))
+    base = middle - known.mean(axis=0) @ weights
     return lambda encoded: np.asarray(base + traits(encoded) @ weights)
 
 
