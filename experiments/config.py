@@ -62,8 +62,11 @@ class SearchConfig(_Frozen):
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
     wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
+    `seeds` searches are made, each with these budgets and the next seed.
     `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
     `warm_digest` that of its trials.
+    `hints` are the zero-cost scores that the sampler's model is told; the `hints_first` networks
+    that are best by them are trained before any others.
     """
 
     space: str
@@ -85,9 +88,12 @@ class SearchConfig(_Frozen):
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    seeds: int = 1
     random_baseline: bool = False
     warm_start: str | None = None
     warm_digest: str = ""
+    hints: tuple[str, ...] = ()
+    hints_first: int = 0
     confirm: int = 3
     epochs: int
 
@@ -154,7 +160,7 @@ class RunConfig(_Frozen):
     def mismatch(self, other: RunConfig) -> str | None:
         """Returns the first thing in which `other` cannot share a folder with this run.
 
-        Sampler, trials, time and the number of confirmed networks may change between calls.
+        Sampler, trials, time, seeds and the number of confirmed networks may change between calls.
         """
         for name, mine, theirs in self._bound(other):
             if mine != theirs:

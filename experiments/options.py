@@ -31,6 +31,9 @@ ImageSize = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="run folder")]
 MaybeOut = Annotated[Path | None, typer.Option("--out", help="run folder, or folder to write to")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="of splits, samplers and trainings")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", min=1, help="searches of this budget, with seeds from --seed on")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
 MaybeDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N")]
 Deterministic = Annotated[
@@ -132,6 +135,15 @@ TrialTime = Annotated[
 WarmStart = Annotated[
     Path | None,
     typer.Option("--warm-start", metavar="RUN", help="begin with what another run's trials taught"),
+]
+Hints = Annotated[
+    str | None,
+    typer.Option(
+        "--hints", metavar="SCORES", help="tell greybox zero-cost scores: zerocost, or by name"
+    ),
+]
+HintsFirst = Annotated[
+    int, typer.Option("--hints-first", min=0, help="train this many of the best by --hints first")
 ]
 RandomBaseline = Annotated[
     bool,

@@ -13,6 +13,7 @@ from experiments.config import DataConfig, RunConfig, SearchConfig, TrainingConf
 from experiments.costing import costing_of
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
+from experiments.hinting import read_hints
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.session import Session, data_config
@@ -57,8 +58,11 @@ class SearchRequest:
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    seeds: int = 1
     random_baseline: bool = False
     warm_start: Path | None = None
+    hints: str | None = None
+    hints_first: int = 0
     confirm: int = 3
     epochs: int = 4
 
@@ -73,7 +77,7 @@ def _search_config(
 ) -> SearchConfig:
     """Resolves a search; raises `InputError` for whatever it names that does not exist."""
     sampler_factory(request.sampler)
-    for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1)):
+    for name, least in (("trials", 1), ("confirm", 0), ("epochs", 1), ("seeds", 1)):
         if getattr(request, name) < least:
             raise InputError(f"{name} is {getattr(request, name)}; it must be at least {least}")
     asked = read_space(request.space, stored)
@@ -95,8 +99,11 @@ def _search_config(
         seconds=request.seconds,
         train_seconds=request.train_seconds,
         trial_seconds=request.trial_seconds,
+        seeds=request.seeds,
         random_baseline=request.random_baseline,
         **_warmed(request, space),
+        hints=read_hints(request.hints, sampler=request.sampler, first=request.hints_first),
+        hints_first=request.hints_first,
         confirm=request.confirm,
         epochs=request.epochs,
         **_aimed(request.aim),

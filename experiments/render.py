@@ -77,6 +77,7 @@ def print_search(document: Mapping[str, Any]) -> None:
     """Prints what a search found."""
     from experiments.aims import amount_text  # noqa: PLC0415 (numpy, which no other text needs)
     from experiments.random_baseline import random_text  # noqa: PLC0415 (pydantic, likewise)
+    from experiments.seed_results import seeds_text  # noqa: PLC0415 (likewise)
 
     best, over = document["best"], document["front_cost"]
     shown = [over] if over == "macs" else [over, "macs"]
@@ -93,16 +94,35 @@ def print_search(document: Mapping[str, Any]) -> None:
         for entry in document["front"]
     ]
     print_table("Pareto front (validation accuracy, one training each)", columns, rows)
+    if "seeds" in document:
+        print_seeds(document["seeds"])
     again = " when trained again" if len(best["evaluations"]) > 1 else ""
     print_lines(
         [
             f"best: {best['name']} (trial {best['trial']}), {format_count(best['macs'])} MACs, "
             f"{format_count(best['params'])} params, reward {best['reward']:.4f}{again}",
             *(f"  {block}" for block in best["blocks"]),
+            *([seeds_text(document)] if "seeds" in document else []),
             *([random_text(document["compared"])] if "compared" in document else []),
         ]
     )
     print_paths(document["paths"])
+
+
+def print_seeds(seeds: Iterable[Mapping[str, Any]]) -> None:
+    """Prints what each of several searches came to."""
+    columns = dict.fromkeys(("seed", "trial", "reward", "networks trained", "training"), "right")
+    rows = [
+        (
+            str(each["seed"]),
+            str(each["trial"]),
+            f"{each['reward']:.4f}",
+            str(each["trials"]),
+            format_seconds(each["seconds"]),
+        )
+        for each in seeds
+    ]
+    print_table("Best of each search", columns, rows)
 
 
 def print_paths(paths: Mapping[str, str | None]) -> None:

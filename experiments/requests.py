@@ -58,6 +58,9 @@ def search_request(
     warm_start: Path | None,
     confirm: int,
     epochs: int,
+    seeds: int = 1,
+    hints: str | None = None,
+    hints_first: int = 0,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -74,6 +77,9 @@ def search_request(
         warm_start=warm_start,
         confirm=confirm,
         epochs=epochs,
+        seeds=seeds,
+        hints=hints,
+        hints_first=hints_first,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.random_baseline import random_comparison
+from experiments.seed_results import read_seeds
 from experiments.store import RunFolder
 from nas.confirmation import Confirmed
 from nas.costs import UNITS
@@ -96,11 +97,13 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         },
         "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
+        **read_seeds(folder),
         **({"compared": compared} if compared else {}),
         "paths": {
             "best": str(folder.best_path),
             "front": str(folder.front_path),
             "trials": str(folder.trials_path),
             **({"random": str(folder.random_path)} if compared else {}),
+            **({"seeds": str(folder.seeds_path)} if folder.seeds_path.is_file() else {}),
         },
     }

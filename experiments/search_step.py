@@ -10,11 +10,14 @@ import numpy as np
 from experiments.aims import amount_text
 from experiments.config import SearchConfig
 from experiments.costing import costing_of
+from experiments.hinting import hinted
 from experiments.search_display import result_text
 from experiments.search_results import write_search
-from experiments.search_trials import Searching, random_trials, run_trials
+from experiments.search_seeds import SeedSearch, search_seeds, write_seeds
+from experiments.search_trials import Searching
 from experiments.session import Session
 from experiments.space_files import space_of
+from experiments.store import STUDY
 from experiments.warm_start import prior_of
 from nas.confirmation import Confirmed, confirm
 from nas.costs import Costing
@@ -22,6 +25,7 @@ from nas.evaluation import Evaluation
 from nas.objective import Objective
 from nas.samplers import expected_rewards, sampler_factory
 from nas.samplers.known import known_networks
+from nas.search import derive_seed
 from nas.trials import TrialRecord
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
@@ -32,6 +36,7 @@ from search_spaces.spec import ArchSpec
 __all__ = ["CONFIRM_REPEATS", "run_search", "search_work", "typical_spec"]
 
 CONFIRM_REPEATS = 2
+RANDOM = "random"
 TYPICAL_DRAWS = 64
 
 
@@ -75,33 +80,54 @@ def search_work(session: Session) -> float:
     """Estimates the work of the whole search step."""
     asked = _asked(session)
     searches = 2 if asked.random_baseline else 1
-    return _unit(session, asked) * (asked.trials * searches + asked.confirm * CONFIRM_REPEATS)
+    each = asked.trials * searches + asked.confirm * CONFIRM_REPEATS
+    return _unit(session, asked) * asked.seeds * each
 
 
 def run_search(session: Session) -> ArchSpec:
     """Searches, confirms the best few with other seeds, writes the results, returns the base.
 
-    A random search of the same budget follows where it is asked for. The caller has planned
-    `search_work`.
+    Where several searches are asked for, each one's best few are confirmed, and the base is the
+    best of all these. A random search of the same budget follows where it is asked for. The caller
+    has planned `search_work`.
     """
     asked = _asked(session)
     costing = _costing(session, asked)
     objective = _objective(session, asked)
     searching = Searching(session, asked, costing, objective, _unit(session, asked))
-    known = known_networks(objective, costing)
+    known = hinted(known_networks(objective, costing), session, asked, costing)
     prior = prior_of(asked, costing.space, known)
     sampler = sampler_factory(asked.sampler, known=known, prior=prior)
-    study = session.folder.study()
     _say_size(session, costing.space)
-    trials = run_trials(searching, study, sampler, session.folder.trials_path)
-    expected = expected_rewards(sampler(session.config.seed), study)
-    best = _confirmed(searching, trials, expected)
+    searches = search_seeds(
+        searching, sampler,
+        name=STUDY, path=session.folder.trials_path, label="trial",
+        expect=lambda seed, study: expected_rewards(sampler(seed), study),
+    )  # fmt: skip
+    found = _confirmed(searching, searches)
+    _, best = max(found, key=lambda each: each[1].mean_reward)
     base = replace(best.record.spec, name=_base_name(asked))
+    trials = [trial for search in searches for trial in search.trials]
     write_search(session.folder, base, trials, best, front_cost=asked.front_cost)
+    write_seeds(session.folder, found)
     session.reporter.note(f"base: {result_text(best.record.costs, best.mean_reward, objective)}")
     if asked.random_baseline:
-        random_trials(searching)
+        _search_at_random(searching)
     return base
+
+
+def _search_at_random(searching: Searching) -> None:
+    """Searches at random with the same budgets, in studies of its own.
+
+    A network that the search of that seed trained already is looked up: its training seed is the
+    same here.
+    """
+    folder, make = searching.session.folder, sampler_factory(RANDOM)
+    searching.session.reporter.step("Random search of the same budget")
+    search_seeds(
+        searching, lambda seed: make(derive_seed(seed, "baseline")),
+        name=RANDOM, path=folder.random_path, label="random trial",
+    )  # fmt: skip
 
 
 def _objective(session: Session, asked: SearchConfig) -> Objective:
@@ -134,18 +160,26 @@ def _why_none(trials: list[TrialRecord]) -> str:
 
 
 def _confirmed(
-    searching: Searching, trials: list[TrialRecord], expected: dict[int, float]
-) -> Confirmed:
+    searching: Searching, searches: list[SeedSearch]
+) -> list[tuple[SeedSearch, Confirmed]]:
+    """Returns the best network of each search that trained any, by trainings with other seeds."""
+    asked, reporter = searching.asked, searching.session.reporter
+    trained = [search for search in searches if search.trained]
+    if not trained:
+        raise RunError(_why_none([trial for search in searches for trial in search.trials]))
+    if asked.confirm:
+        each = f" of each of {len(trained)} searches" if len(trained) > 1 else ""
+        reporter.step(
+            f"Confirm: the best {asked.confirm}{each} trained {CONFIRM_REPEATS} more times"
+        )
+    return [(search, _best_of(searching, search)) for search in trained]
+
+
+def _best_of(searching: Searching, search: SeedSearch) -> Confirmed:
+    """Trains a search's best again; a network that two searches came to, only once."""
     session, asked, objective = searching.session, searching.asked, searching.objective
     unit = searching.unit
-    if not any(trial.evaluation for trial in trials):
-        raise RunError(_why_none(trials))
-    if asked.confirm:
-        session.reporter.step(
-            f"Confirm: the best {asked.confirm} trained {CONFIRM_REPEATS} more times"
-        )
-
-    costs = {trial.fingerprint: trial.costs for trial in trials}
+    costs = {trial.fingerprint: trial.costs for trial in search.trials}
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         known = session.is_known(spec, seed=seed, epochs=asked.epochs)
@@ -162,6 +196,7 @@ def _confirmed(
 
     repeats = CONFIRM_REPEATS if asked.confirm else 0
     return confirm(
-        trials, evaluate, objective,
-        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed, expected=expected,
+        search.trials, evaluate, objective,
+        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed,
+        expected=search.expected,
     )[0]  # fmt: skip

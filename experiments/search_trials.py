@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from optuna.study import Study
 
@@ -14,14 +16,11 @@ from experiments.session import Session
 from nas.costs import Costing
 from nas.evaluation import Evaluation
 from nas.objective import Objective
-from nas.samplers import sampler_factory
-from nas.search import Budget, SamplerFactory, derive_seed, search
+from nas.search import Budget, SamplerFactory, search
 from nas.trials import TrialRecord, records
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Searching", "random_trials", "run_trials"]
-
-RANDOM = "random"
+__all__ = ["Searching", "run_trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,11 @@ def run_trials(
     sampler: SamplerFactory,
     path: Path,
     *,
-    label: str = "trial",
+    label: str,
+    seed: int,
+    table: Callable[[list[TrialRecord]], list[dict[str, Any]]] = trial_rows,
 ) -> list[TrialRecord]:
-    """Searches until the budget is spent; writes the table at `path`, however that ends."""
+    """Searches until the budget is spent; writes the `table` of the trials, however that ends."""
     session, asked, space = searching.session, searching.asked, searching.costing.space
     display = SearchDisplay(
         session.reporter, asked, searching.objective, unit=searching.unit, label=label
@@ -62,28 +63,11 @@ def run_trials(
             study, space, evaluate, searching.objective,
             sampler=sampler,
             budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
-            seed=session.config.seed,
+            seed=seed,
             on_trial=display.trial,
             costing=searching.costing,
         )  # fmt: skip
     finally:
-        session.folder.write_table(path, trial_rows(records(study, space)))
+        session.folder.write_table(path, table(records(study, space)))
     display.ended()
     return trials
-
-
-def random_trials(searching: Searching) -> list[TrialRecord]:
-    """Searches at random with the same budget, in a study of its own.
-
-    A network that the search trained already is looked up: it has the same training seed here.
-    """
-    session = searching.session
-    session.reporter.step("Random search of the same budget")
-    make = sampler_factory("random")
-    return run_trials(
-        searching,
-        session.folder.study(RANDOM),
-        lambda seed: make(derive_seed(seed, "baseline")),
-        session.folder.random_path,
-        label="random trial",
-    )

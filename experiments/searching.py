@@ -34,9 +34,10 @@ def search(
     sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
     random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
+    hints: o.Hints = None, hints_first: o.HintsFirst = 0,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
-    seed: o.Seed = 0, device: o.Device = "auto",
+    seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
     """Searches a space for the network with the best reward at a target of MACs or another cost."""
@@ -63,7 +64,7 @@ def search(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
-        epochs=search_epochs,
+        epochs=search_epochs, seeds=seeds, hints=hints, hints_first=hints_first,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

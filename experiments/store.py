@@ -27,9 +27,10 @@ from nas.evaluation import Evaluation
 from search_spaces.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
     from optuna.study import Study
 
-__all__ = ["EvaluationLog", "RunFolder"]
+__all__ = ["STUDY", "EvaluationLog", "RunFolder"]
 
 STUDY = "search"
 
@@ -70,6 +71,8 @@ class RunFolder:
         self.front_path = path / "front.json"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
+        self.hints_path = path / "hints.jsonl"
+        self.seeds_path = path / "seeds.json"
         self.random_path = path / "random.parquet"
         self.grid_path = path / "scaling" / "grid.parquet"
         self.constants_path = path / "scaling" / "constants.json"
@@ -144,15 +147,28 @@ class RunFolder:
     def study(self, name: str = STUDY) -> Study:
         """Opens the search's study, or another by its name, or creates it."""
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
-        from optuna.storages import RDBStorage  # noqa: PLC0415
+
+        return optuna.create_study(
+            study_name=name, storage=self._storage(), direction="maximize", load_if_exists=True
+        )
+
+    def searches(self) -> list[Study]:
+        """Opens the studies of all seeds' searches that have begun, the first seed's first."""
+        import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
+
+        if not self.study_path.is_file():
+            return []
+        storage = self._storage()
+        names = [each.study_name for each in optuna.get_all_study_summaries(storage)]
+        ours = [name for name in names if name == STUDY or name.startswith(f"{STUDY}-")]
+        ours.sort(key=lambda name: (len(name), name))
+        return [optuna.load_study(study_name=name, storage=storage) for name in ours]
+
+    def _storage(self) -> RDBStorage:
+        from optuna.storages import RDBStorage  # noqa: PLC0415 (heavy)
 
         path = self.study_path.resolve()
-        storage = RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)}
-        )
-        return optuna.create_study(
-            study_name=name, storage=storage, direction="maximize", load_if_exists=True
-        )
+        return RDBStorage(f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)})
 
     def write_json(self, path: Path, document: Any) -> None:
         """Writes an indented JSON document, whole or not at all."""

@@ -62,11 +62,7 @@ def read_earlier(path: Path, space: SearchSpace, *, sampler: str) -> Earlier:
         raise InputError(f"{what}: nothing was searched in that run")
     theirs = space_of(config.search, num_classes=len(config.data.classes))
     _check_same(what, config.search, theirs, space)
-    found = (
-        Earlier.of(records(folder.study(), theirs))
-        if folder.study_path.is_file()
-        else Earlier((), ())
-    )
+    found = Earlier.of([t for study in folder.searches() for t in records(study, theirs)])
     if not found.choices:
         raise InputError(f"{what}: no trial has finished there")
     return found

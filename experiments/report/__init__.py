@@ -10,6 +10,7 @@ from experiments.report.contents import read_contents
 from experiments.report.headline import headline
 from experiments.report.page import write_report
 from experiments.report.trained import trained_results
+from experiments.seed_results import seeds_text
 from experiments.store import RunFolder
 from search_spaces.errors import InputError
 
@@ -31,6 +32,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
         "base": folder.best_path,
         "trials": folder.trials_path,
         "random": folder.random_path,
+        "seeds": folder.seeds_path,
         "constants": folder.constants_path,
         "family": folder.family_path,
         "epochs": folder.metrics_path,
@@ -42,6 +44,7 @@ def report_document(folder: RunFolder) -> dict[str, Any]:
     wall = sum(step["wall"] for step in folder.ledger().values())
     spent = f"time spent in this folder: {format_seconds(wall)}"
     compared = random_comparison(folder)
-    summary = [headline(contents), *([random_text(compared)] if compared else []), spent]
+    seeds = [seeds_text(contents.seeds)] if contents.seeds else []
+    summary = [headline(contents), *seeds, *([random_text(compared)] if compared else []), spent]
     more = {"compared": compared} if compared else {}
     return {"results": results, "summary": summary, **more, "paths": paths}

@@ -27,7 +27,7 @@ __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
 
 _COLUMNS = (
     "trial", "state", "fingerprint", "reward", "accuracy", *UNITS, "seconds", "seed",
-    "duplicate_of", "error", "refused",
+    "duplicate_of", "error", "refused", "search_seed",
 )  # fmt: skip
 
 
@@ -35,7 +35,8 @@ _COLUMNS = (
 class Trial:
     """Holds a row of trials.parquet; `blocks` are the network's block strings.
 
-    `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
+    `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took;
+    `search_seed` is the seed of the search, where there were several.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Trial:
     error: str | None
     refused: str | None
     blocks: tuple[str, ...]
+    search_seed: int | None = None
 
     @property
     def evaluated(self) -> bool:
@@ -78,7 +80,8 @@ class Contents:
     """Holds what a run folder has so far; what it has not is None or empty.
 
     `trainings` are the family's and the baselines' checkpoints, `trained` those of `nas train`;
-    `random` are the trials of a random search, `proxy` is what `nas bench proxy` found.
+    `random` are the trials of a random search, `proxy` is what `nas bench proxy` found,
+    `seeds` what each of several searches came to.
     """
 
     config: RunConfig
@@ -98,6 +101,7 @@ class Contents:
     curves: tuple[Curve, ...]
     ledger: dict[str, dict[str, float]]
     proxy: dict[str, Any]
+    seeds: dict[str, Any]
 
     def result(self, role: str) -> list[dict[str, Any]]:
         """Returns the final rows of a role."""
@@ -157,6 +161,7 @@ def read_contents(folder: RunFolder) -> Contents:
         curves=_curves(folder, (*trainings, *trained)),
         ledger=folder.ledger(),
         proxy=_json(folder.proxy_path) or {},
+        seeds=_json(folder.seeds_path) or {},
     )
 
 
@@ -215,6 +220,7 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         error=row["error"],
         refused=row.get("refused"),
         blocks=blocks,
+        search_seed=row.get("search_seed"),
     )
 
 

@@ -19,6 +19,7 @@ from experiments.report.sections import (
     progress_section,
     results_section,
 )
+from experiments.report.seeds_section import seeds_section
 from experiments.report.tables import escape, paragraph
 from experiments.report.trained import recipe_section, trained_section
 from experiments.report.trust_section import trust_section
@@ -32,6 +33,7 @@ SECTIONS: tuple[Callable[[Contents, Plots], str], ...] = (
     trained_section,
     accuracy_section,
     progress_section,
+    seeds_section,
     trust_section,
     grid_section,
     base_section,

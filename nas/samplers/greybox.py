@@ -76,7 +76,10 @@ class GreyBoxSampler(StudySampler):
         task = self._task(space)
         trials = self._trials(study, task)
         rng = np.random.default_rng([self._seed, len(trials.values), len(trials.taken)])
-        if len(trials.values) < self._first(task):
+        first = task.untried_first(trials)
+        if len(first):
+            row = first[0]
+        elif len(trials.values) < self._first(task):
             row = _apart(task, trials, rng)
         else:
             row = _improving(Surrogate(task, trials), rng)

@@ -26,7 +26,8 @@ class Known:
     may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
     the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
     such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
-    (N,) which may be tried.
+    (N,) which may be tried; `hints` returns other numbers (N, H) that may tell of accuracy.
+    `first` are encoded networks (M, choices) to try before any others.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
@@ -35,6 +36,8 @@ class Known:
     parts: Callable[[Array], Array] | None = None
     canonical: Callable[[Array], Array] | None = None
     allowed: Callable[[Array], Array] | None = None
+    hints: Callable[[Array], Array] | None = None
+    first: Array | None = None
 
 
 def known_networks(objective: Objective, costing: Costing) -> Known:

@@ -86,7 +86,7 @@ class Task:
         return row_keys(rows)
 
     def _costs(self, rows: Array) -> Array:
-        """Returns logarithms of costs (N, K), and one column more where parts' costs are known.
+        """Returns logarithms of costs (N, K), with hints, and the balance of parts if known.
 
         Every part has diminishing returns, so of two networks that cost the same the balanced one
         is the better: the mean over parts of log(1 + cost / usual cost) tells them apart.
@@ -95,6 +95,8 @@ class Task:
             return np.zeros((len(rows), 0))
         encoded = rows.astype(np.int64)
         costs: Array = np.log(self.known.costs(encoded))
+        if self.known.hints is not None:
+            costs = np.concatenate([costs, self.known.hints(encoded)], axis=1)
         if self.known.parts is None:
             return costs
         logs = np.log1p(self.known.parts(encoded) / self._share)
@@ -114,6 +116,13 @@ class Task:
         if self.known is None or self.known.factor is None:
             return np.ones(len(rows))
         return self.known.factor(rows.astype(np.int64))
+
+    def untried_first(self, trials: Trials) -> Array:
+        """Returns the rows that are to be tried before any others, and were not yet."""
+        if self.known is None or self.known.first is None:
+            return np.zeros((0, len(self.columns.names)))
+        rows = self.known.first.astype(float)
+        return rows[self.allowed(rows) & ~np.isin(self.keys(rows), trials.taken)]
 
     def allowed(self, rows: Array) -> Array:
         """Tells (N,) which rows may be tried."""

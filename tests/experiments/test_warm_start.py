@@ -79,6 +79,14 @@ def test_a_warm_search_that_was_stopped_goes_on_exactly(
     assert accuracies(again) == accuracies(whole)
 
 
+def test_all_seeds_of_a_run_teach(tmp_path: Path, open_session: Opener) -> None:
+    session = open_session(tmp_path / "several", replace(SEARCH, trials=2, seeds=3))
+    run_search(session)
+    assert session.config.search is not None
+    space = space_of(session.config.search, num_classes=10)
+    assert len(read_earlier(tmp_path / "several", space, sampler="greybox").choices) == 6
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
