@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +19,7 @@ __all__ = [
     "EXPONENT",
     "OBJECTIVES",
     "PARAMS_EXPONENT",
+    "Goal",
     "Objective",
     "Plugin",
     "efficientnetv2",
@@ -68,6 +70,28 @@ def efficientnetv2(
     the number of parameters as it is. What S is divided by changes no order of networks.
     """
     return float(accuracy * (step_time / reference) ** exponent * params**params_exponent)
+
+
+class Goal(Protocol):
+    """What a search is after: what its study is told, and by which reward one network is chosen."""
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Says what a study does with each value that it is told: `maximize` or `minimize`."""
+        ...
+
+    @property
+    def weighs(self) -> tuple[str, ...]:
+        """Names the costs that turn accuracy into reward as a factor."""
+        ...
+
+    def values(self, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of an accuracy in [0, 1] at costs by name."""
+        ...
+
+    def reward(self, accuracy: float, costs: Mapping[str, float]) -> float:
+        """Returns what the network that is chosen has the most of."""
+        ...
 
 
 OBJECTIVES: Mapping[str, float] = {"soft": EXPONENT, "hard": HARD_EXPONENT, "v2": EXPONENT}
@@ -131,6 +155,15 @@ class Objective:
         if self.cost != "macs" or self.target is None:
             raise InputError(f"objective {self.name} has no target of MACs")
         return self.target
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Says what a study does with each value that it is told."""
+        return ("maximize",)
+
+    def values(self, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of an accuracy in [0, 1] at costs by name: the reward."""
+        return (self.reward(accuracy, costs),)
 
     @property
     def weighs(self) -> tuple[str, ...]:

@@ -19,12 +19,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.acquisition import best_rows, log_improvement
-from nas.samplers.base import StudySampler, finished, measured, sign
+from nas.samplers.base import StudySampler, finished, measured, sign, value
 from nas.samplers.columns import Columns
 from nas.samplers.known import Known
 from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
 
-__all__ = ["GreyBoxSampler"]
+__all__ = ["BOLDNESS", "GreyBoxSampler", "best_row"]
 
 Array = np.ndarray
 Space = Mapping[str, BaseDistribution]
@@ -81,8 +81,21 @@ class GreyBoxSampler(StudySampler):
         if len(trials.values) < self._first(task):
             row = _apart(task, trials, rng)
         else:
-            row = _improving(Surrogate(task, trials), rng)
+            row = self._improving(self._surrogate(task, trials), rng)
         return task.columns.decode(row)
+
+    def _surrogate(self, task: Task, trials: Trials) -> Surrogate:
+        return Surrogate(task, trials)
+
+    def _improving(self, surrogate: Surrogate, rng: np.random.Generator) -> Array:
+        """Returns the row of the greatest expected improvement on the best that was tried."""
+        rows, expected = surrogate.tried()
+
+        def score(rows: Array) -> Array:
+            mean, deviation = surrogate.reward(rows)
+            return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
+
+        return best_row(score, surrogate, rows[:STARTS], rng)
 
     def recommend(self, study: Study) -> dict[str, Any]:
         """Returns the parameters of the greatest expected reward, whether tried or not.
@@ -94,7 +107,7 @@ class GreyBoxSampler(StudySampler):
         trials = self._trials(study, task)
         if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return study.best_params
-        surrogate = Surrogate(task, trials)
+        surrogate = self._surrogate(task, trials)
         starts, _ = surrogate.tried()
         rng = np.random.default_rng([self._seed, len(trials.values)])
         found = best_rows(
@@ -110,12 +123,12 @@ class GreyBoxSampler(StudySampler):
         """Returns the expected value of each finished trial, by number: its luck left out."""
         task = self._task(self._space(study))
         done = [trial for trial in finished(study) if task.columns.holds(trial.params)]
-        values = {trial.number: float(trial.value or 0) for trial in done}
+        values = {trial.number: value(trial) for trial in done}
         trials = self._trials(study, task)
         if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return values
         rows = task.columns.encode([trial.params for trial in done])
-        mean = sign(study) * Surrogate(task, trials).reward(rows, spread=False)[0]
+        mean = sign(study) * self._surrogate(task, trials).reward(rows, spread=False)[0]
         return dict(zip(values, mean.tolist(), strict=True))
 
     def _first(self, task: Task) -> int:
@@ -148,7 +161,7 @@ class GreyBoxSampler(StudySampler):
             columns.encode([trial.params for trial in trials])
             for trials in (first, running, [*done, *failed, *refused, *running])
         )
-        values = sign(study) * np.array([float(trial.value or 0) for trial in first])
+        values = sign(study) * np.array([value(trial) for trial in first])
         return Trials(rows, values, waiting, task.keys(rest))
 
 
@@ -171,14 +184,10 @@ def _apart(task: Task, trials: Trials, rng: np.random.Generator) -> Array:
     return np.asarray(rows[nearest.argmax()])
 
 
-def _improving(surrogate: Surrogate, rng: np.random.Generator) -> Array:
-    """Returns the row of the greatest expected improvement on the best that was tried."""
-    rows, expected = surrogate.tried()
+def best_row(
+    score: Callable[[Array], Array], surrogate: Surrogate, starts: Array, rng: np.random.Generator
+) -> Array:
+    """Returns the row of the greatest score found that was not tried; a random one if none is."""
     task, taken = surrogate.task, surrogate.trials.taken
-
-    def score(rows: Array) -> Array:
-        mean, deviation = surrogate.reward(rows)
-        return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
-
-    found = best_rows(score, task, rows[:STARTS], rng, taken=taken)
+    found = best_rows(score, task, starts, rng, taken=taken)
     return np.asarray(found[0] if len(found) else task.columns.sample(rng, 1)[0])

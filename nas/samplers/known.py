@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.costs import Costing
-from nas.objective import Objective, exact_factor
+from nas.front import Front
+from nas.objective import Goal, Objective, exact_factor
 
 __all__ = ["Known", "known_networks"]
 
@@ -23,7 +24,8 @@ class Known:
 
     `choices` gives the names and their options in the order of an encoding, which holds indices:
     int64 (N, choices); every function here takes one. `costs` returns (N, K), all positive, that
-    may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
+    may tell of accuracy. `place` returns where (N,) in the span of a front, [0, 1], they cost, and is
+    None where no front is aimed at or costs are not known. `factor` returns reward / accuracy (N,); None where that is not known, and
     the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
     such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
     (N,) which may be tried.
@@ -35,9 +37,10 @@ class Known:
     parts: Callable[[Array], Array] | None = None
     canonical: Callable[[Array], Array] | None = None
     allowed: Callable[[Array], Array] | None = None
+    place: Callable[[Array], Array] | None = None
 
 
-def known_networks(objective: Objective, costing: Costing) -> Known:
+def known_networks(goal: Goal, costing: Costing) -> Known:
     """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
     space = costing.space
 
@@ -48,8 +51,15 @@ def known_networks(objective: Objective, costing: Costing) -> Known:
     return Known(
         choices={choice.name: choice.options for choice in space.choices},
         costs=lambda encoded: costing.encoded(encoded, *COSTS),
-        factor=exact_factor(objective, costing),
+        factor=exact_factor(goal, costing) if isinstance(goal, Objective) else None,
         parts=parts,
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
+        place=_place(goal, costing) if isinstance(goal, Front) else None,
     )
+
+
+def _place(front: Front, costing: Costing) -> Callable[[Array], Array] | None:
+    if front.cost not in costing.exact:
+        return None
+    return lambda encoded: front.span.places(costing.encoded(encoded, front.cost)[:, 0])

@@ -140,14 +140,16 @@ class Surrogate:
 
     Rewards below the median are drawn together by their logarithm: how bad a bad network is does
     not matter, and a model of all alike would spend itself on the worst (Vizier warps likewise:
-    Song et al., arXiv:2408.11527).
+    Song et al., arXiv:2408.11527). Without `warp` they are taken as they are.
     """
 
-    def __init__(self, task: Task, trials: Trials) -> None:
+    def __init__(self, task: Task, trials: Trials, *, warp: bool = True) -> None:
         self.task, self.trials = task, trials
         described = task.describe(trials.rows)
         first = slice(fitted_on(len(trials.values)))
-        rewards = _warped(trials.values, trials.values[first])
+        rewards = trials.values
+        if warp:
+            rewards = _warped(rewards, rewards[first])
         residual = rewards / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
         values = residual - self.center

@@ -1,0 +1,159 @@
+"""How fast a sampler finds a Pareto front: the true hypervolume after every trial of a search."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+
+from experiments.studies.problems import Problem
+from nas.front import Front, base_reward
+from nas.pareto import Span, pareto_front
+from nas.samplers import expected_values
+from nas.samplers.columns import Columns
+
+__all__ = ["FrontSearched", "best_hypervolume", "front_of", "front_summary", "search_front"]
+
+Array = np.ndarray
+MARKS = (50, 100, 200, 400)  # trials
+BUDGETS, ROUNDS, KEPT = 40, 30, 2
+LISTED = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSearched:
+    """Records a search: by how many percent the recommended front's hypervolume misses the best.
+
+    `missing` holds that after each trial, `milliseconds` how long each suggestion took.
+    """
+
+    problem: str
+    sampler: str
+    seed: int
+    missing: tuple[float, ...]
+    milliseconds: tuple[float, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Returns what `FrontSearched(**document)` takes."""
+        return asdict(self)
+
+
+def front_of(problem: Problem) -> Front:
+    """Returns the aim: accuracy against the MACs of all of a problem's space."""
+    return Front(Span(*map(float, problem.space.macs_range)), base_reward(None, None, "macs"))
+
+
+def _points(problem: Problem, encoded: Array) -> list[tuple[float, float]]:
+    """Returns the true accuracies of encoded networks (N, choices), with their MACs."""
+    macs, _ = problem.space.tables.count(encoded)
+    accuracies = problem.accuracy(encoded)
+    return [(float(a), float(m)) for a, m in zip(accuracies, macs, strict=True)]
+
+
+def _itself(point: tuple[float, float]) -> tuple[float, float]:
+    return point
+
+
+def best_hypervolume(problem: Problem, *, seed: int = 0) -> float:
+    """Returns the hypervolume of the best front known: the true one of a space that is listed.
+
+    Of a larger space, that of a long search among the true accuracies: under each of 40 budgets,
+    spread over the logarithm of MACs, the most accurate few are changed again and again.
+    """
+    front = front_of(problem)
+    if problem.space.size <= LISTED:
+        every = Columns({c.name: CategoricalDistribution(c.options) for c in problem.space.choices})
+        return front.hypervolume(_points(problem, every.all().astype(np.int64)), _itself)
+    return front.hypervolume(_bred(problem, np.random.default_rng(seed)), _itself)
+
+
+def search_front(
+    problem: Problem,
+    name: str,
+    make: Callable[[int], BaseSampler],
+    *,
+    best: float,
+    seed: int,
+    trials: int,
+) -> FrontSearched:
+    """Searches a problem for its front; the true accuracies are those of what is recommended.
+
+    That is the front of the accuracies that the sampler's model expects of the networks tried, or
+    of those measured where it has no model.
+    """
+    sampler, rng, front = make(seed), np.random.default_rng(1000 + seed), front_of(problem)
+    study = optuna.create_study(directions=front.directions, sampler=sampler)
+    distributions: dict[str, BaseDistribution] = {
+        choice.name: CategoricalDistribution(choice.options) for choice in problem.space.choices
+    }
+    tried, missing, milliseconds = [], list[float](), list[float]()
+    for _ in range(trials):
+        start = time.perf_counter()
+        trial = study.ask(distributions)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+        encoded = problem.space.encode(trial.params)
+        tried.extend(_points(problem, encoded[None]))
+        study.tell(trial, [problem.measure(encoded, rng), tried[-1][1]])
+        found = front.hypervolume(_recommended(sampler, study, tried), _itself)
+        missing.append(100 * (1 - found / best))
+    return FrontSearched(problem.name, name, seed, tuple(missing), tuple(milliseconds))
+
+
+def _recommended(
+    sampler: BaseSampler, study: optuna.Study, tried: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Returns the true points of the networks that are on the front by what is known of them."""
+    believed = {trial.number: trial.values[0] for trial in study.trials}
+    believed |= expected_values(sampler, study)
+    chosen = pareto_front(
+        range(len(tried)), gain=lambda number: believed[number], cost=lambda n: tried[n][1]
+    )
+    return [tried[number] for number in chosen]
+
+
+def front_summary(searches: Sequence[FrontSearched]) -> list[dict[str, Any]]:
+    """Returns a row for each problem and sampler: medians over the seeds."""
+    groups: dict[tuple[str, str], list[FrontSearched]] = {}
+    for each in searches:
+        groups.setdefault((each.problem, each.sampler), []).append(each)
+    return [_row(*key, group) for key, group in groups.items()]
+
+
+def _row(problem: str, sampler: str, group: Sequence[FrontSearched]) -> dict[str, Any]:
+    row: dict[str, Any] = {"problem": problem, "sampler": sampler, "seeds": len(group)}
+    trials = min(len(each.missing) for each in group)
+    for mark in (mark for mark in MARKS if mark <= trials):
+        found = statistics.median(each.missing[mark - 1] for each in group)
+        row[f"hypervolume missing % at {mark}"] = round(found, 3)
+    late = (statistics.median(each.milliseconds[trials // 2 :]) for each in group)
+    row["ms to suggest"] = round(statistics.median(late), 1)
+    return row
+
+
+def _bred(problem: Problem, rng: np.random.Generator) -> list[tuple[float, float]]:
+    space = problem.space
+    rows = space.sample_encoded(rng, 4096)
+    points = np.array(_points(problem, rows))
+    low, high = space.macs_range
+    budgets = np.geomspace(low * 1.02, high, BUDGETS)
+    for _ in range(ROUNDS):
+        kept = np.unique(np.concatenate([_most(points, budget) for budget in budgets]))
+        rows, points = rows[kept], points[kept]
+        around = np.concatenate([space.neighbours_encoded(row) for row in rows])
+        both = np.unique(np.concatenate([rows, around]), axis=0)
+        rows, points = both, np.array(_points(problem, both))
+    return [(float(a), float(m)) for a, m in points]
+
+
+def _most(points: Array, budget: float) -> Array:
+    """Returns the indices of the most accurate networks that a budget pays for."""
+    within = np.flatnonzero(points[:, 1] <= budget)
+    return np.asarray(within[np.argsort(-points[within, 0])[:KEPT]])
