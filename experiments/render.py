@@ -99,10 +99,27 @@ def print_search(document: Mapping[str, Any]) -> None:
             f"best: {best['name']} (trial {best['trial']}), {format_count(best['macs'])} MACs, "
             f"{format_count(best['params'])} params, reward {best['reward']:.4f}{again}",
             *(f"  {block}" for block in best["blocks"]),
+            *_volume_lines(document),
             *([random_text(document["compared"])] if "compared" in document else []),
         ]
     )
     print_paths(document["paths"])
+
+
+def _volume_lines(document: Mapping[str, Any]) -> list[str]:
+    """Says how much a front that was searched for dominates."""
+    if "hypervolume" not in document:
+        return []
+    from experiments.aims import amount_text  # noqa: PLC0415 (numpy, which no other text needs)
+
+    cost = document["front_cost"]
+    low, high = (amount_text(cost, amount) for amount in document["range"])
+    name = "MACs" if cost == "macs" else cost.replace("_", " ")
+    return [
+        f"hypervolume {document['hypervolume']:.4f} as measured, "
+        f"{document['believed_hypervolume']:.4f} as believed: the best accuracy for each budget "
+        f"from {low} to {high} {name}, averaged over its logarithm"
+    ]
 
 
 def print_paths(paths: Mapping[str, str | None]) -> None:

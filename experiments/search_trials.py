@@ -13,7 +13,7 @@ from experiments.search_results import trial_rows
 from experiments.session import Session
 from nas.costs import Costing
 from nas.evaluation import Evaluation
-from nas.objective import Objective
+from nas.objective import Goal
 from nas.samplers import sampler_factory
 from nas.search import Budget, SamplerFactory, derive_seed, search
 from nas.trials import TrialRecord, records
@@ -31,7 +31,7 @@ class Searching:
     session: Session
     asked: SearchConfig
     costing: Costing
-    objective: Objective
+    goal: Goal
     unit: float
 
 
@@ -46,7 +46,7 @@ def run_trials(
     """Searches until the budget is spent; writes the table at `path`, however that ends."""
     session, asked, space = searching.session, searching.asked, searching.costing.space
     display = SearchDisplay(
-        session.reporter, asked, searching.objective, unit=searching.unit, label=label
+        session.reporter, asked, searching.goal, unit=searching.unit, label=label
     )
     for record in records(study, space):
         display.resume(record)
@@ -59,7 +59,7 @@ def run_trials(
 
     try:
         trials = search(
-            study, space, evaluate, searching.objective,
+            study, space, evaluate, searching.goal,
             sampler=sampler,
             budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
             seed=session.config.seed,
@@ -82,7 +82,7 @@ def random_trials(searching: Searching) -> list[TrialRecord]:
     make = sampler_factory("random")
     return run_trials(
         searching,
-        session.folder.study(RANDOM),
+        session.folder.study(RANDOM, directions=searching.goal.directions),
         lambda seed: make(derive_seed(seed, "baseline")),
         session.folder.random_path,
         label="random trial",

@@ -9,7 +9,7 @@ import os
 import resource
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from search_spaces.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from optuna.study import Study
+
+    from nas.objective import Direction
 
 __all__ = ["EvaluationLog", "RunFolder"]
 
@@ -68,6 +70,7 @@ class RunFolder:
         self.study_path = path / "study.db"
         self.best_path = path / "best.json"
         self.front_path = path / "front.json"
+        self.front_specs_path = path / "front"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
         self.random_path = path / "random.parquet"
@@ -141,7 +144,7 @@ class RunFolder:
         """Opens the log of finished trainings."""
         return EvaluationLog(self.path / "evaluations.jsonl")
 
-    def study(self, name: str = STUDY) -> Study:
+    def study(self, name: str = STUDY, *, directions: Sequence[Direction] = ("maximize",)) -> Study:
         """Opens the search's study, or another by its name, or creates it."""
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
         from optuna.storages import RDBStorage  # noqa: PLC0415
@@ -151,7 +154,10 @@ class RunFolder:
             f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)}
         )
         return optuna.create_study(
-            study_name=name, storage=storage, direction="maximize", load_if_exists=True
+            study_name=name,
+            storage=storage,
+            directions=list(directions),
+            load_if_exists=True,
         )
 
     def write_json(self, path: Path, document: Any) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nas.objective import Objective
+from nas.objective import Direction, Objective
 from nas.pareto import Span, contributions, hypervolume, hypervolumes, pareto_front
 
-__all__ = ["FRONT", "Front", "base_reward"]
+__all__ = ["Front", "base_reward"]
 
-FRONT = "front"
 LEAST = 0.0  # the accuracy of the reference point
 
 T = TypeVar("T")
@@ -19,15 +18,17 @@ Point = Callable[[T], tuple[float, float]]
 """Tells an item's accuracy in [0, 1] and its cost."""
 
 
-def base_reward(target: float | None, exponent: float | None, cost: str) -> Objective:
+def base_reward(
+    target: float | None, exponent: float | None, cost: str, *, scale: float = 1.0
+) -> Objective:
     """Returns the reward by which one network of a front becomes the base.
 
     With a target, MnasNet's hard reward: the most accurate at no more than T. Without, its soft
-    one: where the front's accuracy rises by less than 5% for a doubling of the cost; a T would only
-    scale that reward, so it is 1.
+    one, whose best network no T changes (it only multiplies all rewards, and is the `scale`): the
+    front's knee, from where on a doubling of the cost buys less than 5% of accuracy.
     """
     if target is None:
-        return Objective("soft", 1.0, exponent, cost)
+        return Objective("soft", scale, exponent, cost)
     return Objective("hard", target, exponent, cost)
 
 
@@ -47,7 +48,7 @@ class Front:
         return self.base.cost
 
     @property
-    def directions(self) -> tuple[str, ...]:
+    def directions(self) -> tuple[Direction, ...]:
         """Says what a study does with the values that it is told."""
         return ("maximize", "minimize")
 
@@ -56,8 +57,8 @@ class Front:
         """Names the cost, which the base's reward weighs."""
         return self.base.weighs
 
-    def values(self, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
-        """Returns what a study is told: the accuracy, and the cost."""
+    def told(self, reward: float, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of a network: its accuracy and its cost."""
         return (accuracy, costs[self.cost])
 
     def reward(self, accuracy: float, costs: Mapping[str, float]) -> float:

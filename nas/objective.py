@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from search_spaces.errors import InputError
 
 __all__ = [
     "EXPONENT",
+    "FRONT",
     "OBJECTIVES",
     "PARAMS_EXPONENT",
+    "Direction",
     "Goal",
     "Objective",
     "Plugin",
@@ -30,12 +32,15 @@ __all__ = [
 ]
 
 Array = np.ndarray
+Direction = Literal["maximize", "minimize"]
 Plugin = Callable[[float, Mapping[str, float]], float]
 """A user's own reward: of an accuracy in [0, 1] and the costs by name, in `nas.costs.UNITS`."""
 
 EXPONENT = -0.07
 """w of MnasNet's soft reward: Pareto points that halve the cost lose 5% relative accuracy."""
 HARD_EXPONENT = -1.0
+FRONT = "front"
+"""The name of `nas.front.Front`, which is no reward."""
 PARAMS_EXPONENT = -0.05
 """v of EfficientNetV2's reward."""
 
@@ -76,7 +81,7 @@ class Goal(Protocol):
     """What a search is after: what its study is told, and by which reward one network is chosen."""
 
     @property
-    def directions(self) -> tuple[str, ...]:
+    def directions(self) -> tuple[Direction, ...]:
         """Says what a study does with each value that it is told: `maximize` or `minimize`."""
         ...
 
@@ -85,8 +90,8 @@ class Goal(Protocol):
         """Names the costs that turn accuracy into reward as a factor."""
         ...
 
-    def values(self, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
-        """Returns what a study is told of an accuracy in [0, 1] at costs by name."""
+    def told(self, reward: float, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of a network: a value for each of the `directions`."""
         ...
 
     def reward(self, accuracy: float, costs: Mapping[str, float]) -> float:
@@ -125,9 +130,9 @@ class Objective:
             self._check_plugin()
             return
         if self.name not in OBJECTIVES:
-            near = difflib.get_close_matches(self.name, OBJECTIVES, n=1)
+            near = difflib.get_close_matches(self.name, (*OBJECTIVES, FRONT), n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            known = ", ".join(OBJECTIVES)
+            known = ", ".join((*OBJECTIVES, FRONT))
             raise InputError(
                 f"no objective is called {self.name!r}; {hint}they are {known}, or module:function"
             )
@@ -157,13 +162,13 @@ class Objective:
         return self.target
 
     @property
-    def directions(self) -> tuple[str, ...]:
+    def directions(self) -> tuple[Direction, ...]:
         """Says what a study does with each value that it is told."""
         return ("maximize",)
 
-    def values(self, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
-        """Returns what a study is told of an accuracy in [0, 1] at costs by name: the reward."""
-        return (self.reward(accuracy, costs),)
+    def told(self, reward: float, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of a network: its reward."""
+        return (reward,)
 
     @property
     def weighs(self) -> tuple[str, ...]:

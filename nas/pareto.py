@@ -115,6 +115,4 @@ def contributions(
     items = list(front)
     gains = [least_gain, *(max(gain(item), least_gain) for item in items)]
     costs = [*(min(cost(item), most_cost) for item in items), most_cost]
-    return [
-        (gains[i + 1] - gains[i]) * (costs[i + 1] - costs[i]) for i in range(len(items))
-    ]
+    return [(gains[i + 1] - gains[i]) * (costs[i + 1] - costs[i]) for i in range(len(items))]

@@ -8,6 +8,7 @@ from typing import Any
 from experiments.aim_texts import cost_label, formula_text
 from experiments.aims import amount_text
 from experiments.amounts import format_count
+from experiments.goals import front_of
 from experiments.render import RESULT_COLUMNS, percent, result_rows
 from experiments.report import figures
 from experiments.report.contents import Contents, blocks_of
@@ -116,18 +117,28 @@ def progress_section(contents: Contents, plots: Plots) -> str:
         )
         if contents.random:
             caption += " The random search had the same budget."
-        body = side_by_side(
-            plots.html(figures.progress_figure(contents), "Reward by trial", caption),
-            plots.html(hypervolume_figure(contents), "Front by time", _area_text(contents)),
-        )
+        area = _area_text(contents)
+        drawn = [plots.html(hypervolume_figure(contents), "Front by time", area)]
+        if search.front_range is None:
+            reward = figures.progress_figure(contents)
+            drawn.insert(0, plots.html(reward, "Reward by trial", caption))
+        else:
+            by_trial = hypervolume_figure(contents, by="trials")
+            drawn.insert(0, plots.html(by_trial, "Front by trial", caption))
+        body = side_by_side(*drawn)
     return section("search", "The search's progress", body, _counts(contents))
 
 
 def _area_text(contents: Contents) -> str:
+    front = front_of(contents.config.search)
+    between = "from the cheapest network trained to the most costly"
+    if front is not None:
+        low, high = (amount_text(front.cost, each) for each in (front.span.low, front.span.high))
+        between = f"from {low} to {high}"
     return (
-        "Hypervolume of the Pareto front: accuracy summed over every doubling of "
-        f"{cost_label(contents.front_cost)} up to those of the most costly network, by the time "
-        "that trainings took."
+        "Hypervolume of the measured Pareto front: the best accuracy for each budget of "
+        f"{cost_label(contents.front_cost)}, averaged over their logarithm {between}; an accuracy "
+        "of 0 before the cheapest. By the time that trainings took."
     )
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import optuna
@@ -15,35 +11,18 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 
 from experiments.studies.problems import Problem
+from experiments.studies.regret import Searched
 from nas.front import Front, base_reward
 from nas.pareto import Span, pareto_front
 from nas.samplers import expected_values
 from nas.samplers.columns import Columns
 
-__all__ = ["FrontSearched", "best_hypervolume", "front_of", "front_summary", "search_front"]
+__all__ = ["best_hypervolume", "front_of", "search_front"]
 
 Array = np.ndarray
-MARKS = (50, 100, 200, 400)  # trials
+Point = tuple[float, float]  # accuracy and MACs
 BUDGETS, ROUNDS, KEPT = 40, 30, 2
 LISTED = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class FrontSearched:
-    """Records a search: by how many percent the recommended front's hypervolume misses the best.
-
-    `missing` holds that after each trial, `milliseconds` how long each suggestion took.
-    """
-
-    problem: str
-    sampler: str
-    seed: int
-    missing: tuple[float, ...]
-    milliseconds: tuple[float, ...]
-
-    def document(self) -> dict[str, Any]:
-        """Returns what `FrontSearched(**document)` takes."""
-        return asdict(self)
 
 
 def front_of(problem: Problem) -> Front:
@@ -51,14 +30,14 @@ def front_of(problem: Problem) -> Front:
     return Front(Span(*map(float, problem.space.macs_range)), base_reward(None, None, "macs"))
 
 
-def _points(problem: Problem, encoded: Array) -> list[tuple[float, float]]:
+def _points(problem: Problem, encoded: Array) -> list[Point]:
     """Returns the true accuracies of encoded networks (N, choices), with their MACs."""
     macs, _ = problem.space.tables.count(encoded)
     accuracies = problem.accuracy(encoded)
     return [(float(a), float(m)) for a, m in zip(accuracies, macs, strict=True)]
 
 
-def _itself(point: tuple[float, float]) -> tuple[float, float]:
+def _itself(point: Point) -> Point:
     return point
 
 
@@ -83,18 +62,18 @@ def search_front(
     best: float,
     seed: int,
     trials: int,
-) -> FrontSearched:
-    """Searches a problem for its front; the true accuracies are those of what is recommended.
+) -> Searched:
+    """Searches a problem for its front; regret (%) is what its hypervolume misses of `best`.
 
-    That is the front of the accuracies that the sampler's model expects of the networks tried, or
-    of those measured where it has no model.
+    It is that of the true accuracies of what is recommended: the front of the accuracies that
+    the sampler's model expects of the networks tried, or of those measured without one.
     """
     sampler, rng, front = make(seed), np.random.default_rng(1000 + seed), front_of(problem)
     study = optuna.create_study(directions=front.directions, sampler=sampler)
     distributions: dict[str, BaseDistribution] = {
         choice.name: CategoricalDistribution(choice.options) for choice in problem.space.choices
     }
-    tried, missing, milliseconds = [], list[float](), list[float]()
+    tried, regret, milliseconds = list[Point](), list[float](), list[float]()
     for _ in range(trials):
         start = time.perf_counter()
         trial = study.ask(distributions)
@@ -103,13 +82,11 @@ def search_front(
         tried.extend(_points(problem, encoded[None]))
         study.tell(trial, [problem.measure(encoded, rng), tried[-1][1]])
         found = front.hypervolume(_recommended(sampler, study, tried), _itself)
-        missing.append(100 * (1 - found / best))
-    return FrontSearched(problem.name, name, seed, tuple(missing), tuple(milliseconds))
+        regret.append(100 * (1 - found / best))
+    return Searched(problem.name, name, seed, tuple(regret), tuple(milliseconds))
 
 
-def _recommended(
-    sampler: BaseSampler, study: optuna.Study, tried: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
+def _recommended(sampler: BaseSampler, study: optuna.Study, tried: Sequence[Point]) -> list[Point]:
     """Returns the true points of the networks that are on the front by what is known of them."""
     believed = {trial.number: trial.values[0] for trial in study.trials}
     believed |= expected_values(sampler, study)
@@ -119,26 +96,7 @@ def _recommended(
     return [tried[number] for number in chosen]
 
 
-def front_summary(searches: Sequence[FrontSearched]) -> list[dict[str, Any]]:
-    """Returns a row for each problem and sampler: medians over the seeds."""
-    groups: dict[tuple[str, str], list[FrontSearched]] = {}
-    for each in searches:
-        groups.setdefault((each.problem, each.sampler), []).append(each)
-    return [_row(*key, group) for key, group in groups.items()]
-
-
-def _row(problem: str, sampler: str, group: Sequence[FrontSearched]) -> dict[str, Any]:
-    row: dict[str, Any] = {"problem": problem, "sampler": sampler, "seeds": len(group)}
-    trials = min(len(each.missing) for each in group)
-    for mark in (mark for mark in MARKS if mark <= trials):
-        found = statistics.median(each.missing[mark - 1] for each in group)
-        row[f"hypervolume missing % at {mark}"] = round(found, 3)
-    late = (statistics.median(each.milliseconds[trials // 2 :]) for each in group)
-    row["ms to suggest"] = round(statistics.median(late), 1)
-    return row
-
-
-def _bred(problem: Problem, rng: np.random.Generator) -> list[tuple[float, float]]:
+def _bred(problem: Problem, rng: np.random.Generator) -> list[Point]:
     space = problem.space
     rows = space.sample_encoded(rng, 4096)
     points = np.array(_points(problem, rows))

@@ -145,12 +145,13 @@ def _greybox_after(known: Known | None, prior: Prior | None, seed: int) -> BaseS
 
 
 def expected_values(sampler: BaseSampler, study: Study) -> dict[int, float]:
-    """Returns the (first) value that a sampler's model expects of trials, by number; {} without one.
+    """Returns what a sampler's model expects of trials, by number; {} without a model.
 
     That is the reward, or the accuracy in a search for a front.
     """
-    modelled = isinstance(sampler, GreyBoxSampler) and sampler.takes(study)
-    return sampler.expected(study) if modelled else {}
+    if isinstance(sampler, GreyBoxSampler) and sampler.takes(study):
+        return sampler.expected(study)
+    return {}
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

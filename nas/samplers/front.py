@@ -15,7 +15,7 @@ from scipy.special import logsumexp, ndtr
 
 from nas.pareto import pareto_front
 from nas.samplers.acquisition import log_improvement
-from nas.samplers.greybox import BOLDNESS, GreyBoxSampler, best_row
+from nas.samplers.greybox import GreyBoxSampler, best_row
 from nas.samplers.surrogate import Surrogate, Task, Trials
 
 __all__ = ["FrontSampler", "Staircase"]
@@ -78,7 +78,7 @@ class FrontSampler(GreyBoxSampler):
     def takes(self, study: Study) -> bool:
         """Tells whether a study is one of accuracy against a cost that is known."""
         placed = self._known is not None and self._known.place is not None
-        return placed and study.directions == DIRECTIONS
+        return placed and list(study.directions) == DIRECTIONS
 
     def _surrogate(self, task: Task, trials: Trials) -> Surrogate:
         return Surrogate(task, trials, warp=False)  # cheap networks are bad ones, and matter
@@ -89,7 +89,7 @@ class FrontSampler(GreyBoxSampler):
 
         def score(rows: Array) -> Array:
             mean, deviation = surrogate.reward(rows)
-            return stairs.log_gain(self._places(rows), mean, BOLDNESS * deviation)
+            return stairs.log_gain(self._places(rows), mean, deviation)
 
         return best_row(score, surrogate, rows[stairs.members], rng)
 

@@ -24,7 +24,7 @@ from nas.samplers.columns import Columns
 from nas.samplers.known import Known
 from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
 
-__all__ = ["BOLDNESS", "GreyBoxSampler", "best_row"]
+__all__ = ["GreyBoxSampler", "best_row"]
 
 Array = np.ndarray
 Space = Mapping[str, BaseDistribution]
@@ -93,7 +93,9 @@ class GreyBoxSampler(StudySampler):
 
         def score(rows: Array) -> Array:
             mean, deviation = surrogate.reward(rows)
-            return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
+            return (
+                log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
+            )
 
         return best_row(score, surrogate, rows[:STARTS], rng)
 

@@ -24,11 +24,11 @@ class Known:
 
     `choices` gives the names and their options in the order of an encoding, which holds indices:
     int64 (N, choices); every function here takes one. `costs` returns (N, K), all positive, that
-    may tell of accuracy. `place` returns where (N,) in the span of a front, [0, 1], they cost, and is
-    None where no front is aimed at or costs are not known. `factor` returns reward / accuracy (N,); None where that is not known, and
-    the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
-    such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
-    (N,) which may be tried.
+    may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
+    the reward itself has to be learnt. `place` returns where (N,) in the span of a front, [0, 1],
+    they cost; None where there is no front, or its cost has to be measured. `parts` returns the
+    costs (N, P) of parts of the networks, such as stages; `canonical` returns rows that are equal
+    where the networks are; `allowed` tells (N,) which may be tried.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
