@@ -82,12 +82,15 @@ def print_search(document: Mapping[str, Any]) -> None:
     shown = [over] if over == "macs" else [over, "macs"]
     names = ["MACs" if name == "macs" else name.replace("_", " ") for name in shown]
     columns = {"trial": "right", **dict.fromkeys(names, "right")}
-    columns |= {"accuracy": "right", "reward": "right"}
+    believed = "hypervolume" in document
+    columns |= {"accuracy": "right", **({"believed": "right"} if believed else {})}
+    columns |= {"reward": "right"}
     rows = [
         (
             str(entry["trial"]),
             *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
+            *([percent(entry["believed"])] if believed else []),
             f"{entry['reward']:.4f}",
         )
         for entry in document["front"]

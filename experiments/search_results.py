@@ -100,6 +100,7 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         "paths": {
             "best": str(folder.best_path),
             "front": str(folder.front_path),
+            **({"specs": str(folder.front_specs_path)} if asked and asked.front_range else {}),
             "trials": str(folder.trials_path),
             **({"random": str(folder.random_path)} if compared else {}),
         },

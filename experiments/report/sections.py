@@ -88,11 +88,13 @@ def accuracy_section(contents: Contents, plots: Plots) -> str:
 def _front_table(contents: Contents) -> str:
     blocks = {trial.number: " ".join(trial.blocks) for trial in contents.trials}
     shown = list(dict.fromkeys((contents.front_cost, "macs")))
+    searched = front_of(contents.config.search) is not None
     rows = [
         (
             entry["trial"],
             *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
+            *([percent(entry["believed"]), _again_text(entry)] if searched else []),
             f"{entry['reward']:.4f}",
             blocks.get(entry["trial"], ""),
         )
@@ -100,9 +102,15 @@ def _front_table(contents: Contents) -> str:
     ]
     columns = {
         "trial": "left", **{cost_label(name): "right" for name in shown}, "accuracy": "right",
+        **({"believed": "right", "trained again": "right"} if searched else {}),
         "reward": "right", "blocks": "code",
     }  # fmt: skip
     return table("Pareto front of the search (validation)", columns, rows) if rows else ""
+
+
+def _again_text(entry: Mapping[str, Any]) -> str:
+    again = entry.get("confirmed")
+    return f"{accuracy_text(again['accuracy'], again['deviation'])}" if again else "–"
 
 
 def progress_section(contents: Contents, plots: Plots) -> str:
