@@ -26,6 +26,7 @@ def aim_text(search: SearchConfig) -> str:
     limits = [
         f"at most {amount_text(name, most)} {cost_label(name)}"
         for name, most in search.limits.items()
+        if search.front_range is None or name != search.cost
     ]
     return ", ".join([aim, *limits])
 
