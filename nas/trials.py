@@ -66,7 +66,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         choices=dict(trial.params),
         fingerprint=attrs.get("fingerprint") or fingerprint(spec),
         state="refused" if refused else trial.state.name.lower(),
-        reward=attrs.get("reward", values[0] if values else None),
+        reward=attrs.get("reward", values[0]) if values else None,
         evaluation=evaluation,
         duplicate_of=attrs.get("duplicate_of"),
         error=error,

@@ -54,7 +54,7 @@ class Staircase:
         widths = self.widths(places)
         gain = (widths * _improvement(mean, deviation, self.levels)).sum(axis=1)
         low = gain < LOST
-        found = np.log(np.maximum(gain, LOST))
+        found: Array = np.log(np.maximum(gain, LOST))
         if low.any():
             far = log_improvement(mean[low, None], deviation[low, None], self.levels)
             found[low] = logsumexp(far, axis=1, b=widths[low])

@@ -12,11 +12,12 @@ from optuna.trial import TrialState
 
 from nas.costs import Costing
 from nas.front import Front, base_reward
+from nas.objective import Direction
 from nas.pareto import Span, contributions, hypervolume
 from nas.samplers import FRONT_SAMPLERS, expected_values, sampler_factory
 from nas.samplers.front import FrontSampler, Staircase
 from nas.samplers.known import Known, known_networks
-from nas.search import Budget, SamplerFactory, TrialRecord, search
+from nas.search import Budget, SamplerFactory, TrialRecord, give_up_running, records, search
 from search_spaces.errors import InputError
 from search_spaces.measured import MEASURED
 from tests.nas.fakes import Fake, evaluated, story, tiny_space, wide_space
@@ -178,7 +179,8 @@ def test_the_same_study_gives_the_same_suggestion_and_running_trials_count() -> 
 def test_other_studies_are_left_to_tpe() -> None:
     sampler = FrontSampler(seed=0, known=KNOWN)
     assert sampler.takes(new_study())
-    for directions in (["maximize"], ["minimize", "maximize"], ["maximize"] * 3):
+    others: list[list[Direction]] = [["maximize"], ["minimize", "maximize"], ["maximize"] * 3]
+    for directions in others:
         assert not sampler.takes(optuna.create_study(directions=directions))
     measured = Front(FRONT.span, base_reward(None, None, "latency"))
     unknown = known_networks(measured, Costing(SPACE, meters={"latency": lambda spec: 1.0}))
@@ -198,8 +200,8 @@ def test_every_sampler_for_fronts_searches_for_one(sampler: str) -> None:
     fake, costing, study = Fake(), Costing(wide_space()), new_study()
     known = known_networks(mixed_front(), costing)
     make = sampler_factory(sampler, known=known)
-    trials = fronted(fake, trials=12, study=study, sampler=make)
-    assert len(evaluated(trials)) == 12 == fake.calls
+    trials = fronted(fake, trials=11, study=study, sampler=make)
+    assert len(evaluated(trials)) == 11 == fake.calls
     for trial in evaluated(trials):
         assert trial.evaluation is not None
         assert trial.values == (trial.evaluation.accuracy, trial.costs["macs"])
@@ -226,6 +228,15 @@ def test_a_network_is_trained_once_and_one_over_a_limit_never() -> None:
     assert all(study.trials[t.number].state == TrialState.PRUNED for t in refused)
     assert {(t.reward, t.values) for t in refused} == {(None, ())}
     assert all(t.costs["macs"] <= math.exp(limit) for t in evaluated(trials))
+
+
+def test_what_a_kill_cut_short_has_no_reward() -> None:
+    study, space = new_study(), wide_space()
+    trial = study.ask({c.name: CategoricalDistribution(c.options) for c in space.choices})
+    trial.set_user_attr("reward", 0.5)  # as far as a process came that was killed then
+    give_up_running(study)
+    (record,) = records(study, space)
+    assert (record.reward, record.values, record.error) == (None, (), "interrupted")
 
 
 @pytest.mark.parametrize("sampler", ["greybox", "nsga2"])
