@@ -125,16 +125,18 @@ def progress_section(contents: Contents, plots: Plots) -> str:
         )
         if contents.random:
             caption += " The random search had the same budget."
-        area = _area_text(contents)
-        drawn = [plots.html(hypervolume_figure(contents), "Front by time", area)]
-        if search.front_range is None:
-            reward = figures.progress_figure(contents)
-            drawn.insert(0, plots.html(reward, "Reward by trial", caption))
-        else:
-            by_trial = hypervolume_figure(contents, by="trials")
-            drawn.insert(0, plots.html(by_trial, "Front by trial", caption))
-        body = side_by_side(*drawn)
+        body = side_by_side(
+            _by_trial(contents, plots, caption),
+            plots.html(hypervolume_figure(contents), "Front by time", _area_text(contents)),
+        )
     return section("search", "The search's progress", body, _counts(contents))
+
+
+def _by_trial(contents: Contents, plots: Plots, caption: str) -> str:
+    """Draws what the search is after: the reward, or the front's hypervolume."""
+    if front_of(contents.config.search) is None:
+        return plots.html(figures.progress_figure(contents), "Reward by trial", caption)
+    return plots.html(hypervolume_figure(contents, by="trials"), "Front by trial", caption)
 
 
 def _area_text(contents: Contents) -> str:
