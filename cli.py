@@ -35,7 +35,8 @@ def run(
     data: o.Data,
     out: o.Out,
     target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
-    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
+    at_most: o.AtMost = None, front_cost: o.FrontCost = None,
+    front_range: o.FrontRange = None, table: o.Table = None,
     objective: o.Objective = "soft", exponent: o.Exponent = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
@@ -62,7 +63,7 @@ def run(
 
     aim = read_aim(
         target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
-        at_most=at_most, front_cost=front_cost, table=table,
+        at_most=at_most, front_cost=front_cost, front_range=front_range, table=table,
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,

@@ -16,7 +16,9 @@ from experiments.amounts import (
 )
 from experiments.plugins import load_function, source_digest
 from nas.costs import UNITS, check_cost
-from nas.objective import Objective, Plugin, is_plugin
+from nas.front import base_reward
+from nas.objective import FRONT, Objective, Plugin, is_plugin
+from nas.pareto import Span
 from search_spaces.errors import InputError
 
 __all__ = ["Aim", "amount_text", "file_digest", "parse_amount", "read_aim"]
@@ -28,7 +30,8 @@ class Aim:
 
     `target` is an amount of `cost`, as `limits` are of theirs: MACs, parameters, bytes, seconds.
     `front_cost` is what the Pareto front is drawn over, `table` a file that tells times. `plugin`
-    is the user's own reward, and `plugin_digest` that of its source.
+    is the user's own reward, and `plugin_digest` that of its source. `front_range` are the least
+    and the most of `cost` on a front that is searched for.
     """
 
     target: float | None = None
@@ -37,12 +40,15 @@ class Aim:
     exponent: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     front_cost: str = "macs"
+    front_range: tuple[float, float] | None = None
     table: Path | None = None
     plugin: Plugin | None = None
     plugin_digest: str = ""
 
     def reward(self) -> Objective:
-        """Returns the reward; raises `InputError` for one that makes no sense."""
+        """Returns the reward, of a front that of its base; raises `InputError` for nonsense."""
+        if self.objective == FRONT:
+            return base_reward(self.target, self.exponent, self.cost)
         return Objective(self.objective, self.target, self.exponent, self.cost, self.plugin)
 
 
@@ -68,6 +74,7 @@ def read_aim(
     exponent: float | None = None,
     at_most: Iterable[str] | None = None,
     front_cost: str | None = None,
+    front_range: str | None = None,
     table: Path | None = None,
 ) -> Aim:
     """Reads what the command says; imports the user's own reward where it names one."""
@@ -83,19 +90,50 @@ def read_aim(
         wanted = parse_count(target_macs, what="--target-macs")
     elif target is not None:
         wanted = parse_amount(weighed, target, what="--target")
-    if (wanted is None) != (own is not None):
+    if objective != FRONT and (wanted is None) != (own is not None):
         raise InputError(_missing(objective) if own is None else _superfluous(objective))
+    _check_front(objective, weighed, front_cost, front_range)
+    limits, between = _limits(at_most or ()), _front_range(weighed, front_range)
+    if between is not None:
+        if weighed in limits:
+            raise InputError(
+                f"--front-range limits {weighed} already; leave --at-most {weighed} out"
+            )
+        limits[weighed] = between[1]
     return Aim(
         target=wanted,
         cost=weighed,
         objective=objective,
         exponent=exponent,
-        limits=_limits(at_most or ()),
+        limits=limits,
         front_cost=check_cost(_name(front_cost or weighed)),
+        front_range=between,
         table=table,
         plugin=own,
         plugin_digest=source_digest(own) if own else "",
     )
+
+
+def _check_front(
+    objective: str, cost: str, front_cost: str | None, front_range: str | None
+) -> None:
+    if objective != FRONT and front_range is not None:
+        raise InputError("--front-range is for --objective front; leave it out")
+    if objective == FRONT and front_cost is not None and _name(front_cost) != cost:
+        raise InputError(
+            f"objective front is that of --cost {cost}; leave --front-cost {front_cost} out"
+        )
+
+
+def _front_range(cost: str, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise InputError(f"--front-range {text!r} cannot be read; write it as LOW:HIGH, as 1M:20M")
+    what = "--front-range"
+    span = Span(parse_amount(cost, low, what=what), parse_amount(cost, high, what=what))
+    return (span.low, span.high)
 
 
 def _name(text: str) -> str:
@@ -110,7 +148,7 @@ def _missing(objective: str) -> str:
         )
     return (
         "Missing option '--target-macs' (or --cost COST --target AMOUNT, "
-        "or --objective module:function)"
+        "or --objective front or module:function)"
     )
 
 

@@ -58,6 +58,7 @@ class SearchConfig(_Frozen):
 
     `definition` is what the user's own space said when the run was made, `space_file` where.
     `target` is an amount of `cost`, and `limits` are amounts of theirs, in `nas.costs.UNITS`.
+    `front_range` are the least and the most of `cost` on a front that is searched for.
     An objective `module:function` is only a name here: a command that is to search must name it
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
@@ -81,6 +82,7 @@ class SearchConfig(_Frozen):
     exponent: float | None = None
     limits: dict[str, float] = {}
     front_cost: str = "macs"
+    front_range: tuple[float, float] | None = None
     table: str | None = None
     table_digest: str = ""
     sampler: str = "tpe"
@@ -191,7 +193,7 @@ class RunConfig(_Frozen):
             pairs.append(("trials of --warm-start", *warm))
             bound = (
                 "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
-                "table_digest", "epochs",
+                "front_range", "table_digest", "epochs",
             )  # fmt: skip
             pairs += [(n, getattr(self.search, n), getattr(other.search, n)) for n in bound]
         return pairs

@@ -95,6 +95,12 @@ AtMost = Annotated[
 FrontCost = Annotated[
     str | None, typer.Option("--front-cost", help="cost of the Pareto front [the --cost]")
 ]
+FrontRange = Annotated[
+    str | None,
+    typer.Option(
+        "--front-range", metavar="LOW:HIGH", help="costs of --objective front [all; 1M:20M]"
+    ),
+]
 Table = Annotated[
     Path | None,
     typer.Option("--table", help="latency or step time from a table of `nas bench blocks`"),
@@ -114,7 +120,7 @@ Width = Annotated[
 Objective = Annotated[
     str,
     typer.Option(
-        "--objective", help="soft, hard (MnasNet), v2 (EfficientNetV2) or module:function"
+        "--objective", help="soft, hard (MnasNet), v2 (EfficientNetV2), front or module:function"
     ),
 ]
 Exponent = Annotated[

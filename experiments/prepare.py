@@ -20,7 +20,9 @@ from experiments.session import Session, data_config
 from experiments.space_files import read_space
 from experiments.store import RunFolder
 from experiments.warm_start import read_earlier
-from nas.samplers import sampler_factory
+from nas.costs import Costing, amount
+from nas.objective import FRONT
+from nas.samplers import FRONT_SAMPLERS, sampler_factory
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
@@ -108,8 +110,41 @@ def _search_config(
         epochs=request.epochs,
         **_aimed(request.aim),
     )
-    _check_aim(request.aim, config, space, device=device, recipe=recipe)
-    return config
+    costing = _check_aim(request.aim, config, space, device=device, recipe=recipe)
+    return config.model_copy(update={"front_range": _front_range(request, costing)})
+
+
+def _front_range(request: SearchRequest, costing: Costing) -> tuple[float, float] | None:
+    """Returns the costs of the front that is searched for: what was asked, as far as it is there.
+
+    None where a reward is maximised. Raises `InputError` where the sampler only does that, where no
+    network lies in the range, and for a range that has to be known and is not.
+    """
+    aim = request.aim
+    if aim.objective != FRONT:
+        return None
+    if request.sampler not in FRONT_SAMPLERS:
+        raise InputError(
+            f"sampler {request.sampler} maximises one reward; "
+            f"those for --objective front are {', '.join(FRONT_SAMPLERS)}"
+        )
+    reach = costing.reach(aim.cost)
+    if reach is None:
+        if aim.front_range is None:
+            raise InputError(
+                f"--front-range LOW:HIGH is missing: {aim.cost} is measured, and what the space "
+                "reaches is not known before (a --table tells it)"
+            )
+        return aim.front_range
+    low, high = aim.front_range or reach
+    high = min(high, aim.limits.get(aim.cost, high), reach[1])
+    if not max(low, reach[0]) < high:
+        raise InputError(
+            f"no two networks of space {costing.space.name!r} lie from {amount(aim.cost, low)} to "
+            f"{amount(aim.cost, high)}; it reaches {amount(aim.cost, reach[0])} to "
+            f"{amount(aim.cost, reach[1])}"
+        )
+    return (max(low, reach[0]), high)
 
 
 def _warmed(request: SearchRequest, space: SearchSpace) -> dict[str, Any]:
@@ -139,8 +174,8 @@ def _aimed(aim: Aim) -> dict[str, Any]:
 
 def _check_aim(
     aim: Aim, config: SearchConfig, space: SearchSpace, *, device: Device, recipe: Recipe
-) -> None:
-    """Raises `InputError` for what no network reaches, or a reward that makes no sense."""
+) -> Costing:
+    """Returns what tells costs; raises `InputError` for aims that make no sense."""
     if aim.target is not None and aim.cost == "macs":
         space.check_target(aim.target)
     costing = costing_of(config, space, device=device, batch=recipe.batch_size)
@@ -153,6 +188,7 @@ def _check_aim(
         **dict.fromkeys(costing.meters, 1e-3),
     }
     aim.reward().reward(0.5, costs)
+    return costing
 
 
 def load_requested(request: DataRequest) -> ImageData:

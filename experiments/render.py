@@ -83,12 +83,15 @@ def print_search(document: Mapping[str, Any]) -> None:
     shown = [over] if over == "macs" else [over, "macs"]
     names = ["MACs" if name == "macs" else name.replace("_", " ") for name in shown]
     columns = {"trial": "right", **dict.fromkeys(names, "right")}
-    columns |= {"accuracy": "right", "reward": "right"}
+    believed = "hypervolume" in document
+    columns |= {"accuracy": "right", **({"believed": "right"} if believed else {})}
+    columns |= {"reward": "right"}
     rows = [
         (
             str(entry["trial"]),
             *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
+            *([percent(entry["believed"])] if believed else []),
             f"{entry['reward']:.4f}",
         )
         for entry in document["front"]
@@ -103,6 +106,7 @@ def print_search(document: Mapping[str, Any]) -> None:
             f"{format_count(best['params'])} params, reward {best['reward']:.4f}{again}",
             *(f"  {block}" for block in best["blocks"]),
             *([seeds_text(document)] if "seeds" in document else []),
+            *_volume_lines(document),
             *([random_text(document["compared"])] if "compared" in document else []),
         ]
     )
@@ -123,6 +127,22 @@ def print_seeds(seeds: Iterable[Mapping[str, Any]]) -> None:
         for each in seeds
     ]
     print_table("Best of each search", columns, rows)
+
+
+def _volume_lines(document: Mapping[str, Any]) -> list[str]:
+    """Says how much a front that was searched for dominates."""
+    if "hypervolume" not in document:
+        return []
+    from experiments.aims import amount_text  # noqa: PLC0415 (numpy, which no other text needs)
+
+    cost = document["front_cost"]
+    low, high = (amount_text(cost, amount) for amount in document["range"])
+    name = "MACs" if cost == "macs" else cost.replace("_", " ")
+    return [
+        f"hypervolume {document['hypervolume']:.4f} as measured, "
+        f"{document['believed_hypervolume']:.4f} as believed: the best accuracy for each budget "
+        f"from {low} to {high} {name}, averaged over its logarithm"
+    ]
 
 
 def print_paths(paths: Mapping[str, str | None]) -> None:

@@ -9,16 +9,17 @@ from experiments.amounts import format_count
 from experiments.config import SearchConfig
 from experiments.progress import Reporter
 from nas.costs import MEASURED
-from nas.objective import Objective
+from nas.front import Front
+from nas.objective import Goal
 from nas.pareto import pareto_front
 from nas.trials import TrialRecord
 
 __all__ = ["SearchDisplay", "result_text"]
 
 
-def result_text(costs: Mapping[str, float], reward: float, objective: Objective) -> str:
+def result_text(costs: Mapping[str, float], reward: float, goal: Goal) -> str:
     """Writes a reward with MACs, and with the other costs that it weighs or that were measured."""
-    weighed = [n for n in (*objective.weighs, *MEASURED) if n != "macs" and n in costs]
+    weighed = [n for n in (*goal.weighs, *MEASURED) if n != "macs" and n in costs]
     more = [f", {n.replace('_', ' ')} {amount_text(n, costs[n])}" for n in dict.fromkeys(weighed)]
     return f"reward {reward:.4f} at {format_count(costs['macs'])} MACs{''.join(more)}"
 
@@ -30,12 +31,12 @@ class SearchDisplay:
         self,
         reporter: Reporter,
         asked: SearchConfig,
-        objective: Objective,
+        goal: Goal,
         *,
         unit: float,
         label: str = "trial",
     ) -> None:
-        self.reporter, self.asked, self.objective = reporter, asked, objective
+        self.reporter, self.asked, self.goal = reporter, asked, goal
         self.unit, self.label = unit, label
         self.best: TrialRecord | None = None
         self.front: list[TrialRecord] = []
@@ -65,10 +66,18 @@ class SearchDisplay:
         """Says what the best is, and how many networks no other beats."""
         networks = "network" if len(self.front) == 1 else "networks"
         front = f"; {len(self.front)} {networks} on the front" if self.front else ""
-        return f"{self._text(best)} ({self.label} {best.number}){front}"
+        return f"{self._text(best)} ({self.label} {best.number}){front}{self._volume()}"
+
+    def _volume(self) -> str:
+        """Says the front's hypervolume where it is what is searched for."""
+        if not isinstance(self.goal, Front):
+            return ""
+        over = self.goal.cost
+        volume = self.goal.hypervolume(self.front, lambda t: (_accuracy(t), t.costs[over]))
+        return f", hypervolume {volume:.4f}"
 
     def _text(self, record: TrialRecord) -> str:
-        return result_text(record.costs, record.reward or 0, self.objective)
+        return result_text(record.costs, record.reward or 0, self.goal)
 
     def resume(self, record: TrialRecord) -> None:
         """Takes in a trial that finished in an earlier process."""

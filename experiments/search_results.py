@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from experiments.fronts import front_document
 from experiments.random_baseline import random_comparison
 from experiments.seed_results import read_seeds
 from experiments.store import RunFolder
@@ -17,7 +18,7 @@ from search_spaces.codec import spec_from_json, spec_to_json, stage_to_string
 from search_spaces.cost import cost
 from search_spaces.spec import ArchSpec
 
-__all__ = ["search_document", "trial_rows", "write_search"]
+__all__ = ["front_of_trials", "search_document", "trial_rows", "write_search"]
 
 
 def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
@@ -41,20 +42,18 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
     ]
 
 
+def front_of_trials(trials: list[TrialRecord], cost: str = "macs") -> list[dict[str, Any]]:
+    """Returns the Pareto front of measured accuracies against a cost, as front.json holds it."""
+    evaluated = [t for t in trials if t.evaluation and t.duplicate_of is None and cost in t.costs]
+    front = pareto_front(evaluated, gain=_accuracy, cost=lambda trial: trial.costs[cost])
+    return [_entry(trial) for trial in front]
+
+
 def write_search(
-    folder: RunFolder,
-    base: ArchSpec,
-    trials: list[TrialRecord],
-    best: Confirmed,
-    *,
-    front_cost: str = "macs",
+    folder: RunFolder, base: ArchSpec, best: Confirmed, front: list[dict[str, Any]]
 ) -> None:
-    """Writes best.json, and front.json: the Pareto front of accuracy against `front_cost`."""
-    evaluated = [
-        t for t in trials if t.evaluation and t.duplicate_of is None and front_cost in t.costs
-    ]
-    front = pareto_front(evaluated, gain=_accuracy, cost=lambda trial: trial.costs[front_cost])
-    folder.write_json(folder.front_path, [_entry(trial) for trial in front])
+    """Writes best.json and front.json."""
+    folder.write_json(folder.front_path, front)
     result = {
         "trial": best.record.number,
         "fingerprint": best.record.fingerprint,
@@ -98,10 +97,12 @@ def search_document(folder: RunFolder) -> dict[str, Any]:
         "front_cost": asked.front_cost if asked else "macs",
         "front": json.loads(folder.front_path.read_text()),
         **read_seeds(folder),
+        **front_document(folder, asked),
         **({"compared": compared} if compared else {}),
         "paths": {
             "best": str(folder.best_path),
             "front": str(folder.front_path),
+            **({"specs": str(folder.front_specs_path)} if asked and asked.front_range else {}),
             "trials": str(folder.trials_path),
             **({"random": str(folder.random_path)} if compared else {}),
             **({"seeds": str(folder.seeds_path)} if folder.seeds_path.is_file() else {}),

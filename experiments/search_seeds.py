@@ -94,7 +94,9 @@ def search_seeds(
             moved = [_moved(trial, by) for trial in trials]
             return [*rows, *_rows(SeedSearch(seed, moved, {}), named=several)]
 
-        study = searching.session.folder.study(name if seed == first else f"{name}-{seed}")
+        study = searching.session.folder.study(
+            name if seed == first else f"{name}-{seed}", directions=searching.goal.directions
+        )
         trials = run_trials(
             searching, study, sampler, path,
             label=f"seed {seed}, {label}" if several else label, seed=seed, table=table,

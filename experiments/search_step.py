@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from experiments.aims import amount_text
 from experiments.config import SearchConfig
 from experiments.costing import costing_of
+from experiments.fronts import believed_front, front_entries, to_confirm
+from experiments.goals import goal_of
 from experiments.hinting import hinted
 from experiments.search_display import result_text
-from experiments.search_results import write_search
+from experiments.search_results import front_of_trials, write_search
 from experiments.search_seeds import SeedSearch, search_seeds, write_seeds
 from experiments.search_trials import Searching
 from experiments.session import Session
@@ -22,9 +26,9 @@ from experiments.warm_start import prior_of
 from nas.confirmation import Confirmed, confirm
 from nas.costs import Costing
 from nas.evaluation import Evaluation
-from nas.objective import Objective
-from nas.samplers import expected_rewards, sampler_factory
-from nas.samplers.known import known_networks
+from nas.front import Front
+from nas.samplers import expected_values, sampler_factory
+from nas.samplers.known import Known, known_networks
 from nas.search import derive_seed
 from nas.trials import TrialRecord
 from search_spaces.codec import fingerprint
@@ -93,24 +97,24 @@ def run_search(session: Session) -> ArchSpec:
     """
     asked = _asked(session)
     costing = _costing(session, asked)
-    objective = _objective(session, asked)
-    searching = Searching(session, asked, costing, objective, _unit(session, asked))
-    known = hinted(known_networks(objective, costing), session, asked, costing)
+    goal = goal_of(asked, session.plugin)
+    searching = Searching(session, asked, costing, goal, _unit(session, asked))
+    known = hinted(known_networks(goal, costing), session, asked, costing)
+    _say_modelled(searching, known)
     prior = prior_of(asked, costing.space, known)
     sampler = sampler_factory(asked.sampler, known=known, prior=prior)
     _say_size(session, costing.space)
     searches = search_seeds(
         searching, sampler,
         name=STUDY, path=session.folder.trials_path, label="trial",
-        expect=lambda seed, study: expected_rewards(sampler(seed), study),
+        expect=lambda seed, study: expected_values(sampler(seed), study),
     )  # fmt: skip
-    found = _confirmed(searching, searches)
+    found, front = _chosen(searching, searches)
     _, best = max(found, key=lambda each: each[1].mean_reward)
     base = replace(best.record.spec, name=_base_name(asked))
-    trials = [trial for search in searches for trial in search.trials]
-    write_search(session.folder, base, trials, best, front_cost=asked.front_cost)
+    write_search(session.folder, base, best, front)
     write_seeds(session.folder, found)
-    session.reporter.note(f"base: {result_text(best.record.costs, best.mean_reward, objective)}")
+    session.reporter.note(f"base: {result_text(best.record.costs, best.mean_reward, goal)}")
     if asked.random_baseline:
         _search_at_random(searching)
     return base
@@ -130,8 +134,48 @@ def _search_at_random(searching: Searching) -> None:
     )  # fmt: skip
 
 
-def _objective(session: Session, asked: SearchConfig) -> Objective:
-    return Objective(asked.objective, asked.target, asked.exponent, asked.cost, session.plugin)
+def _chosen(
+    searching: Searching, searches: list[SeedSearch]
+) -> tuple[list[tuple[SeedSearch, Confirmed]], list[dict[str, Any]]]:
+    """Returns the best network of each search that trained any, and the entries of the front.
+
+    The best few of each are trained again first; a network that two searches came to, only once.
+    """
+    goal, asked, folder = searching.goal, searching.asked, searching.session.folder
+    trials = [trial for search in searches for trial in search.trials]
+    trained = [search for search in searches if search.trained]
+    if not trained:
+        raise RunError(_why_none(trials))
+    _say_confirmed(searching, len(trained))
+    if not isinstance(goal, Front):
+        best = [(s, _confirmed(searching, s.trials, s.expected)[0]) for s in trained]
+        return best, front_of_trials(trials, asked.front_cost)
+    count, again = max(1, asked.confirm), []
+    for search in trained:
+        found = believed_front(goal, search.trials, search.expected)
+        again.append((search, _confirmed(searching, to_confirm(goal, found, count), {})))
+    expected = {number: value for s in searches for number, value in s.expected.items()}
+    confirmed = [each for _, several in again for each in several]
+    found = believed_front(goal, trials, expected)
+    return [(s, several[0]) for s, several in again], front_entries(folder, goal, found, confirmed)
+
+
+def _say_confirmed(searching: Searching, searches: int) -> None:
+    if searching.asked.confirm:
+        which = f"the best {searching.asked.confirm}"
+        if searches > 1:
+            which += f" of each of {searches} searches"
+        searching.session.reporter.step(f"Confirm: {which} trained {CONFIRM_REPEATS} more times")
+
+
+def _say_modelled(searching: Searching, known: Known) -> None:
+    """Says where the sampler leaves a front to another, for want of exact costs."""
+    goal, sampler = searching.goal, searching.asked.sampler
+    if isinstance(goal, Front) and sampler == "greybox" and known.place is None:
+        searching.session.reporter.note(
+            f"{goal.cost} is measured, not counted: greybox leaves the front to TPE "
+            "(--table FILE of `nas bench blocks` lets it count)"
+        )
 
 
 def _base_name(asked: SearchConfig) -> str:
@@ -160,26 +204,12 @@ def _why_none(trials: list[TrialRecord]) -> str:
 
 
 def _confirmed(
-    searching: Searching, searches: list[SeedSearch]
-) -> list[tuple[SeedSearch, Confirmed]]:
-    """Returns the best network of each search that trained any, by trainings with other seeds."""
-    asked, reporter = searching.asked, searching.session.reporter
-    trained = [search for search in searches if search.trained]
-    if not trained:
-        raise RunError(_why_none([trial for search in searches for trial in search.trials]))
-    if asked.confirm:
-        each = f" of each of {len(trained)} searches" if len(trained) > 1 else ""
-        reporter.step(
-            f"Confirm: the best {asked.confirm}{each} trained {CONFIRM_REPEATS} more times"
-        )
-    return [(search, _best_of(searching, search)) for search in trained]
-
-
-def _best_of(searching: Searching, search: SeedSearch) -> Confirmed:
-    """Trains a search's best again; a network that two searches came to, only once."""
-    session, asked, objective = searching.session, searching.asked, searching.objective
+    searching: Searching, trials: list[TrialRecord], expected: Mapping[int, float]
+) -> list[Confirmed]:
+    """Trains the best of some trials again with other seeds; the best mean first."""
+    session, asked, goal = searching.session, searching.asked, searching.goal
     unit = searching.unit
-    costs = {trial.fingerprint: trial.costs for trial in search.trials}
+    costs = {trial.fingerprint: trial.costs for trial in trials}
 
     def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
         known = session.is_known(spec, seed=seed, epochs=asked.epochs)
@@ -189,14 +219,13 @@ def _best_of(searching: Searching, search: SeedSearch) -> Confirmed:
             session.reporter.note(f"{spec.name} failed when trained again: {error}")
             raise
         known_costs = {**costs[fingerprint(spec)], **evaluation.counts}
-        reward = objective.reward(evaluation.accuracy, known_costs)
+        reward = goal.reward(evaluation.accuracy, known_costs)
         text = f"{spec.name}: accuracy {evaluation.accuracy:.1%}, reward {reward:.4f}"
         session.reporter.finish(unit, text, now=not known)
         return evaluation
 
     repeats = CONFIRM_REPEATS if asked.confirm else 0
     return confirm(
-        search.trials, evaluate, objective,
-        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed,
-        expected=search.expected,
-    )[0]  # fmt: skip
+        trials, evaluate, goal,
+        count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed, expected=expected,
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from experiments.search_results import trial_rows
 from experiments.session import Session
 from nas.costs import Costing
 from nas.evaluation import Evaluation
-from nas.objective import Objective
+from nas.objective import Goal
 from nas.search import Budget, SamplerFactory, search
 from nas.trials import TrialRecord, records
 from search_spaces.spec import ArchSpec
@@ -30,7 +30,7 @@ class Searching:
     session: Session
     asked: SearchConfig
     costing: Costing
-    objective: Objective
+    goal: Goal
     unit: float
 
 
@@ -47,7 +47,7 @@ def run_trials(
     """Searches until the budget is spent; writes the `table` of the trials, however that ends."""
     session, asked, space = searching.session, searching.asked, searching.costing.space
     display = SearchDisplay(
-        session.reporter, asked, searching.objective, unit=searching.unit, label=label
+        session.reporter, asked, searching.goal, unit=searching.unit, label=label
     )
     for record in records(study, space):
         display.resume(record)
@@ -60,7 +60,7 @@ def run_trials(
 
     try:
         trials = search(
-            study, space, evaluate, searching.objective,
+            study, space, evaluate, searching.goal,
             sampler=sampler,
             budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
             seed=seed,

@@ -27,7 +27,8 @@ def search(
     data: o.MaybeData = None, out: o.MaybeOut = None, resume: o.ResumeSearch = None,
     evaluator: o.Evaluator = "training",
     target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
-    at_most: o.AtMost = None, front_cost: o.FrontCost = None, table: o.Table = None,
+    at_most: o.AtMost = None, front_cost: o.FrontCost = None,
+    front_range: o.FrontRange = None, table: o.Table = None,
     objective: o.Objective = "soft", exponent: o.Exponent = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
@@ -40,7 +41,7 @@ def search(
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
-    """Searches a space for the network with the best reward at a target of MACs or another cost."""
+    """Searches a space for the network of the best reward, or for a front of accuracy and cost."""
     if evaluator != "training":
         _predicted(
             context, evaluator, target_macs, out, json, space=space, resolution=resolution,
@@ -58,7 +59,7 @@ def search(
 
     aim = read_aim(
         target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
-        at_most=at_most, front_cost=front_cost, table=table,
+        at_most=at_most, front_cost=front_cost, front_range=front_range, table=table,
     )  # fmt: skip
     asked = search_request(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,

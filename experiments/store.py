@@ -9,7 +9,7 @@ import os
 import resource
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ from search_spaces.errors import InputError, RunError
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.study import Study
+
+    from nas.objective import Direction
 
 __all__ = ["STUDY", "EvaluationLog", "RunFolder"]
 
@@ -69,6 +71,7 @@ class RunFolder:
         self.study_path = path / "study.db"
         self.best_path = path / "best.json"
         self.front_path = path / "front.json"
+        self.front_specs_path = path / "front"
         self.metrics_path = path / "metrics.parquet"
         self.trials_path = path / "trials.parquet"
         self.hints_path = path / "hints.jsonl"
@@ -144,12 +147,15 @@ class RunFolder:
         """Opens the log of finished trainings."""
         return EvaluationLog(self.path / "evaluations.jsonl")
 
-    def study(self, name: str = STUDY) -> Study:
+    def study(self, name: str = STUDY, *, directions: Sequence[Direction] = ("maximize",)) -> Study:
         """Opens the search's study, or another by its name, or creates it."""
         import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
 
         return optuna.create_study(
-            study_name=name, storage=self._storage(), direction="maximize", load_if_exists=True
+            study_name=name,
+            storage=self._storage(),
+            directions=list(directions),
+            load_if_exists=True,
         )
 
     def searches(self) -> list[Study]:

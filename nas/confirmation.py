@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nas.evaluation import Evaluation, Evaluator
-from nas.objective import Objective
+from nas.objective import Goal
 from nas.search import derive_seed
 from nas.trials import TrialRecord
 from search_spaces.errors import RunError
@@ -31,7 +31,7 @@ class Confirmed:
 def confirm(
     trials: Iterable[TrialRecord],
     evaluate: Evaluator,
-    objective: Objective,
+    goal: Goal,
     *,
     count: int = 3,
     repeats: int = 2,
@@ -57,7 +57,7 @@ def confirm(
             continue
         assert trial.evaluation is not None
         used = again or (trial.evaluation,)
-        rewards = tuple(objective.reward(e.accuracy, {**trial.costs, **e.counts}) for e in used)
+        rewards = tuple(goal.reward(e.accuracy, {**trial.costs, **e.counts}) for e in used)
         confirmed.append(Confirmed(trial, (trial.evaluation, *again), rewards))
     if not confirmed:
         raise RunError("none of the best networks could be trained again without a failure")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from search_spaces.errors import InputError
 
 __all__ = [
     "EXPONENT",
+    "FRONT",
     "OBJECTIVES",
     "PARAMS_EXPONENT",
+    "Direction",
+    "Goal",
     "Objective",
     "Plugin",
     "efficientnetv2",
@@ -28,12 +32,15 @@ __all__ = [
 ]
 
 Array = np.ndarray
+Direction = Literal["maximize", "minimize"]
 Plugin = Callable[[float, Mapping[str, float]], float]
 """A user's own reward: of an accuracy in [0, 1] and the costs by name, in `nas.costs.UNITS`."""
 
 EXPONENT = -0.07
 """w of MnasNet's soft reward: Pareto points that halve the cost lose 5% relative accuracy."""
 HARD_EXPONENT = -1.0
+FRONT = "front"
+"""The name of `nas.front.Front`, which is no reward."""
 PARAMS_EXPONENT = -0.05
 """v of EfficientNetV2's reward."""
 
@@ -70,6 +77,28 @@ def efficientnetv2(
     return float(accuracy * (step_time / reference) ** exponent * params**params_exponent)
 
 
+class Goal(Protocol):
+    """What a search is after: what its study is told, and by which reward one network is chosen."""
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Says what a study does with each value that it is told: `maximize` or `minimize`."""
+        ...
+
+    @property
+    def weighs(self) -> tuple[str, ...]:
+        """Names the costs that turn accuracy into reward as a factor."""
+        ...
+
+    def told(self, reward: float, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of a network: a value for each of the `directions`."""
+        ...
+
+    def reward(self, accuracy: float, costs: Mapping[str, float]) -> float:
+        """Returns what the network that is chosen has the most of."""
+        ...
+
+
 OBJECTIVES: Mapping[str, float] = {"soft": EXPONENT, "hard": HARD_EXPONENT, "v2": EXPONENT}
 """The published rewards by name, each with its exponent w."""
 
@@ -101,9 +130,9 @@ class Objective:
             self._check_plugin()
             return
         if self.name not in OBJECTIVES:
-            near = difflib.get_close_matches(self.name, OBJECTIVES, n=1)
+            near = difflib.get_close_matches(self.name, (*OBJECTIVES, FRONT), n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            known = ", ".join(OBJECTIVES)
+            known = ", ".join((*OBJECTIVES, FRONT))
             raise InputError(
                 f"no objective is called {self.name!r}; {hint}they are {known}, or module:function"
             )
@@ -131,6 +160,15 @@ class Objective:
         if self.cost != "macs" or self.target is None:
             raise InputError(f"objective {self.name} has no target of MACs")
         return self.target
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Says what a study does with each value that it is told."""
+        return ("maximize",)
+
+    def told(self, reward: float, accuracy: float, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns what a study is told of a network: its reward."""
+        return (reward,)
 
     @property
     def weighs(self) -> tuple[str, ...]:

@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["hypervolume", "hypervolumes", "pareto_front"]
+import numpy as np
+
+from search_spaces.errors import InputError
+
+__all__ = ["Span", "contributions", "hypervolume", "hypervolumes", "pareto_front"]
 
 T = TypeVar("T")
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The costs from `low` to `high` over which fronts are held against one another.
+
+    Raises `InputError` where these are no range of positive amounts.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high:
+            raise InputError(
+                f"a front's costs from {self.low:g} to {self.high:g} are no range; "
+                "it takes two positive amounts, the smaller first"
+            )
+
+    def places(self, costs: Array) -> Array:
+        """Returns where costs (N,) lie, in [0, 1], by their logarithm; those beyond at the ends.
+
+        With places as costs, a hypervolume from an accuracy of 0 on is the mean over all budgets,
+        spread evenly over the logarithm of cost, of the best accuracy that each pays for.
+        """
+        within = np.clip(costs, self.low, self.high)
+        return np.asarray(np.log(within / self.low) / np.log(self.high / self.low))
+
+    def place(self, cost: float) -> float:
+        """Returns where one cost lies."""
+        return float(self.places(np.array(cost)))
 
 
 def pareto_front(
@@ -61,3 +98,21 @@ def hypervolumes(
             hypervolume(front, gain=gain, cost=cost, least_gain=least_gain, most_cost=most_cost)
         )
     return found
+
+
+def contributions(
+    front: Iterable[T],
+    *,
+    gain: Callable[[T], float],
+    cost: Callable[[T], float],
+    least_gain: float,
+    most_cost: float,
+) -> list[float]:
+    """Returns the hypervolume that would be lost without each item of a front, cheapest first.
+
+    With the item before and the one after, (gᵢ − gᵢ₋₁) · (cᵢ₊₁ − cᵢ), within the reference point.
+    """
+    items = list(front)
+    gains = [least_gain, *(max(gain(item), least_gain) for item in items)]
+    costs = [*(min(cost(item), most_cost) for item in items), most_cost]
+    return [(gains[i + 1] - gains[i]) * (costs[i + 1] - costs[i]) for i in range(len(items))]

@@ -21,7 +21,7 @@ from optuna.trial import Trial, TrialState
 
 from nas.costs import Costing
 from nas.evaluation import Evaluator
-from nas.objective import Objective
+from nas.objective import Goal
 from nas.samplers.fixed import FixedSampler
 from nas.trials import INTERRUPTED, TrialRecord, record_of, records
 from search_spaces.codec import fingerprint
@@ -76,7 +76,7 @@ def search(
     study: Study,
     space: SearchSpace,
     evaluate: Evaluator,
-    objective: Objective,
+    goal: Goal,
     *,
     sampler: SamplerFactory,
     budget: Budget,
@@ -93,7 +93,7 @@ def search(
     """
     give_up_running(study)
     deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-    loop = _Loop(study, costing or Costing(space), evaluate, objective, sampler, seed)
+    loop = _Loop(study, costing or Costing(space), evaluate, goal, sampler, seed)
     for record in records(study, space):
         loop.remember(record)
     while loop.goes_on(budget) and time.monotonic() < deadline:
@@ -112,11 +112,11 @@ class _Loop:
         study: Study,
         costing: Costing,
         evaluate: Evaluator,
-        objective: Objective,
+        goal: Goal,
         sampler: SamplerFactory,
         seed: int,
     ) -> None:
-        self.study, self.evaluate, self.objective = study, evaluate, objective
+        self.study, self.evaluate, self.goal = study, evaluate, goal
         self.costing, self.space = costing, costing.space
         self.sampler, self.seed = sampler, seed
         self.known: dict[str, TrialRecord] = {}
@@ -207,7 +207,8 @@ class _Loop:
             self.study.tell(trial, state=TrialState.FAIL)
             return
         trial.set_user_attr("evaluation", asdict(first.evaluation))
-        self.study.tell(trial, first.reward)
+        trial.set_user_attr("reward", first.reward)
+        self.study.tell(trial, first.values)
 
     def _refuse(self, trial: Trial, reason: str) -> None:
         # A pruned trial is one that Optuna's samplers learn to avoid, and that is no failure.
@@ -228,6 +229,8 @@ class _Loop:
             trial.set_user_attr("seconds", round(time.perf_counter() - start, 3))
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        reward = self.objective.reward(evaluation.accuracy, costs | evaluation.counts)
+        known = costs | evaluation.counts
+        reward = self.goal.reward(evaluation.accuracy, known)
         trial.set_user_attr("evaluation", asdict(evaluation))
-        self.study.tell(trial, reward)
+        trial.set_user_attr("reward", reward)
+        self.study.tell(trial, self.goal.told(reward, evaluation.accuracy, known))

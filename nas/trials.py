@@ -25,7 +25,8 @@ class TrialRecord:
 
     `duplicate_of` is the number of the trial that had the same network first. `refused` says which
     limit the network is over, where it was not trained for that. `costs` are in `nas.costs.UNITS`.
-    `seconds` are those that the evaluation took, also where it failed.
+    `seconds` are those that the evaluation took, also where it failed. `reward` is what the base
+    has the most of, `values` are what the study was told.
     """
 
     number: int
@@ -40,6 +41,7 @@ class TrialRecord:
     refused: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
+    values: tuple[float, ...] = ()
 
 
 def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
@@ -55,6 +57,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     spec = space.decode(trial.params)
     evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
     evaluation = Evaluation(**attrs["evaluation"]) if evaluated else None
+    values = trial.values if trial.state == TrialState.COMPLETE else None
     refused = attrs.get("refused")
     error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
     return TrialRecord(
@@ -63,11 +66,12 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         choices=dict(trial.params),
         fingerprint=attrs.get("fingerprint") or fingerprint(spec),
         state="refused" if refused else trial.state.name.lower(),
-        reward=trial.value,
+        reward=attrs.get("reward", values[0]) if values else None,
         evaluation=evaluation,
         duplicate_of=attrs.get("duplicate_of"),
         error=error,
         refused=refused,
         costs=dict(attrs.get("costs", {})) | (evaluation.counts if evaluation else {}),
+        values=tuple(values or ()),
         seconds=evaluation.seconds if evaluation else attrs.get("seconds"),
     )

@@ -16,11 +16,12 @@ from experiments.bench.timing import Rows
 from experiments.files import append_line, write_atomic
 from experiments.progress import Reporter
 from experiments.studies.figure import regret_figure
+from experiments.studies.fronts import best_hypervolume, front_of, search_front
 from experiments.studies.problems import PROBLEMS, Problem, make_problem
 from experiments.studies.regret import Searched, search_problem, summary
-from experiments.studies.section import put_section
+from experiments.studies.section import FRONTS, MARKS, put_section
 from nas.costs import Costing
-from nas.samplers import SAMPLERS, sampler_factory
+from nas.samplers import FRONT_SAMPLERS, SAMPLERS, sampler_factory
 from nas.samplers.known import known_networks
 from search_spaces.errors import InputError
 
@@ -29,7 +30,10 @@ __all__ = ["SearchBench", "bench_search"]
 
 @dataclass(frozen=True, slots=True)
 class SearchBench:
-    """Says which samplers search which problems; `measured` is the folder of the tables."""
+    """Says which samplers search which problems; `measured` is the folder of the tables.
+
+    With `front` they search for the Pareto front of accuracy against MACs, else for a reward.
+    """
 
     measured: Path
     problems: tuple[str, ...]
@@ -40,15 +44,18 @@ class SearchBench:
     keep: Path | None = None
     figure: Path | None = None
     page: Path | None = None
+    front: bool = False
 
     def __post_init__(self) -> None:
         for kind, names, known in (
             ("problem", self.problems, PROBLEMS),
-            ("sampler", self.samplers, SAMPLERS),
+            ("sampler", self.samplers, FRONT_SAMPLERS if self.front else SAMPLERS),
         ):
             for name in names:
                 if name not in known:
                     raise InputError(f"no {kind} is called {name!r}; they are {', '.join(known)}")
+        if self.front and self.target_macs is not None:
+            raise InputError("a front has no target; leave --target-macs out")
 
 
 @lru_cache(maxsize=1)
@@ -56,8 +63,18 @@ def _problem(name: str, folder: Path, target_macs: float | None) -> Problem:
     return make_problem(name, folder, target_macs=target_macs)
 
 
+@lru_cache(maxsize=1)
+def _best_front(name: str, folder: Path) -> float:
+    return best_hypervolume(_problem(name, folder, None))
+
+
 def _search(asked: SearchBench, problem: str, sampler: str, seed: int) -> Searched:
     found = _problem(problem, asked.measured, asked.target_macs)
+    if asked.front:
+        known = known_networks(front_of(found), Costing(found.space))
+        best = _best_front(problem, asked.measured)
+        make = sampler_factory(sampler, known=known)
+        return search_front(found, sampler, make, best=best, seed=seed, trials=asked.trials)
     known = known_networks(found.objective, Costing(found.space))
     make = sampler_factory(sampler, known=known)
     return search_problem(found, sampler, make, seed=seed, trials=asked.trials)
@@ -89,12 +106,13 @@ def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
         write_atomic(asked.figure, regret_figure(searches))
     rows = summary(searches)
     if asked.page is not None:
-        put_section(asked.page, rows, about=_about(asked))
+        put_section(asked.page, rows, about=_about(asked), marks=FRONTS if asked.front else MARKS)
     return rows
 
 
 def _about(asked: SearchBench) -> str:
     target = "" if asked.target_macs is None else f" --target-macs {asked.target_macs:g}"
+    target = " --objective front" if asked.front else target
     return (
         f"`nas bench search --measured DIR --problems {','.join(asked.problems)} --samplers "
         f"{','.join(asked.samplers)} --seeds {asked.seeds} --trials {asked.trials}{target}`, "
@@ -116,7 +134,8 @@ def _key(each: Searched) -> tuple[str, str, int]:
 
 
 def _asked(asked: SearchBench) -> dict[str, object]:
-    return {"trials": asked.trials, "target_macs": asked.target_macs}
+    front = {"objective": "front"} if asked.front else {}
+    return {"trials": asked.trials, "target_macs": asked.target_macs, **front}
 
 
 def _kept(asked: SearchBench) -> list[Searched]:

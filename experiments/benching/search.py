@@ -11,14 +11,23 @@ import typer
 from experiments import options as o
 from experiments.benching.showing import show_rows
 from experiments.opening import reporting
+from search_spaces.errors import InputError
 
 __all__ = ["COMMANDS"]
+
+USUAL = {
+    "soft": "greybox,gp,tpe,nsga2,evolution,local,ppo,random",
+    "front": "greybox,gp,tpe,nsga2,random",
+}
 
 Measured = Annotated[
     Path, typer.Option("--measured", metavar="DIR", help="folder of the measured tables' Parquet")
 ]
 Problems = Annotated[str, typer.Option("--problems", help="macro, mnas, with commas between")]
-Samplers = Annotated[str, typer.Option("--samplers", help="names with commas between")]
+Samplers = Annotated[
+    str | None, typer.Option("--samplers", help="names with commas between [all; for fronts, five]")
+]
+Aim = Annotated[str, typer.Option("--objective", help="soft, or front: accuracy against MACs")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="searches of each")]
 Trials = Annotated[int, typer.Option("--trials", min=2, help="of each search")]
 Target = Annotated[str | None, typer.Option("--target-macs", help="another target, as 200M")]
@@ -36,7 +45,8 @@ Page = Annotated[
 def search(
     measured: Measured,
     problems: Problems = "mnas,macro",
-    samplers: Samplers = "greybox,gp,tpe,nsga2,evolution,local,ppo,random",
+    samplers: Samplers = None,
+    objective: Aim = "soft",
     seeds: Seeds = 10,
     trials: Trials = 200,
     target_macs: Target = None,
@@ -49,10 +59,13 @@ def search(
     from experiments.amounts import parse_count
     from experiments.bench.search import SearchBench, bench_search
 
+    if objective not in USUAL:
+        raise InputError(f"--objective is {objective!r}; the benches are of {' and '.join(USUAL)}")
+    samplers = samplers or USUAL[objective]
     target = None if target_macs is None else parse_count(target_macs, what="--target-macs")
     asked = SearchBench(
         measured, tuple(problems.split(",")), tuple(samplers.split(",")), seeds, trials, target,
-        keep, figure, page,
+        keep, figure, page, objective == "front",
     )  # fmt: skip
     with reporting(json) as reporter:
         rows = bench_search(asked, reporter)

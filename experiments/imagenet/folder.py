@@ -10,7 +10,7 @@ import numpy as np
 from experiments.config import PredictedConfig, read_predicted, write_config
 from experiments.imagenet.answer import base_name
 from experiments.imagenet.request import Asked
-from experiments.search_results import trial_rows, write_search
+from experiments.search_results import front_of_trials, trial_rows, write_search
 from experiments.store import RunFolder
 from nas.confirmation import confirm
 from nas.pairwise.evaluator import evaluator_of
@@ -76,4 +76,5 @@ def _write(folder: RunFolder, asked: Asked, encoded: np.ndarray) -> None:
     ]
     folder.write_table(folder.trials_path, rows)
     best = confirm(trials, evaluate, asked.objective, count=1, repeats=0)[0]
-    write_search(folder, replace(best.record.spec, name=base_name(asked)), trials, best)
+    base = replace(best.record.spec, name=base_name(asked))
+    write_search(folder, base, best, front_of_trials(trials))

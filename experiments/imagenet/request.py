@@ -11,7 +11,7 @@ import typer
 from experiments.amounts import parse_count
 from experiments.imagenet.files import SHIPPED, Loaded, load_predictor
 from experiments.opening import given
-from nas.objective import Objective, is_plugin
+from nas.objective import FRONT, Objective, is_plugin
 from search_spaces.errors import InputError
 
 __all__ = ["PREDICTED", "Asked", "asked_of", "refuse_others"]
@@ -56,7 +56,7 @@ def asked_of(
     refuse_others(context, evaluator)
     if target_macs is None:
         raise InputError("Missing option '--target-macs'")
-    if objective == "v2" or is_plugin(objective):
+    if objective in ("v2", FRONT) or is_plugin(objective):
         raise InputError(
             f"--evaluator {evaluator} weighs MACs by --objective soft or hard, not {objective}"
         )

@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 import itertools
-import math
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from experiments.aim_texts import cost_label
+from experiments.goals import front_of
 from experiments.report.contents import Contents, Trial
 from experiments.report.figures import PALETTE, blank_figure
-from nas.pareto import hypervolumes
+from nas.front import Front, base_reward
+from nas.pareto import Span
 
 __all__ = ["hypervolume_figure"]
 
 
-def hypervolume_figure(contents: Contents) -> go.Figure:
-    """Draws the hypervolume of accuracy and the front's cost against the time of trainings.
+def hypervolume_figure(contents: Contents, *, by: str = "time") -> go.Figure:
+    """Draws the hypervolume of accuracy and the front's cost against time or against trials.
 
-    The cost is taken in doublings, log2, and the reference point is an accuracy of 0 at the cost
-    of the most costly network.
+    It is the best accuracy for each budget, averaged over the logarithm of the front's costs: the
+    range that was searched, or from the cheapest network trained to the most costly.
     """
     over = contents.front_cost
-    figure = blank_figure("training time (minutes)", f"accuracy × doublings of {cost_label(over)}")
-    trials = [t for t in contents.trials if t.evaluated and t.costs.get(over, 0) > 0 and t.accuracy]
-    if not trials:
+    x_title = "training time (minutes)" if by == "time" else "networks trained"
+    figure = blank_figure(x_title, f"best accuracy, mean over {cost_label(over)}", shares=True)
+    trials = _placed(contents.trials, over)
+    front = front_of(contents.config.search) or _spanned(trials, over)
+    if front is None:
         return figure
+    figure.add_trace(_growth(trials, front, by, "the search", PALETTE[0]))
+    drawn = _placed(contents.random, over)
+    if drawn:
+        figure.add_trace(_growth(drawn, front, by, "random search", PALETTE[1]))
+    return figure
 
-    def doublings(trial: Trial) -> float:
-        return math.log2(trial.costs[over])
 
-    areas = hypervolumes(
-        trials,
-        gain=lambda trial: trial.accuracy or 0.0,
-        cost=doublings,
-        least_gain=0.0,
-        most_cost=max(map(doublings, trials)),
-    )
+def _placed(trials: Sequence[Trial], cost: str) -> list[Trial]:
+    return [t for t in trials if t.evaluated and t.costs.get(cost, 0) > 0 and t.accuracy]
+
+
+def _spanned(trials: Sequence[Trial], cost: str) -> Front | None:
+    """Returns a front over the costs of what was trained; None where these are all the same."""
+    costs = [trial.costs[cost] for trial in trials]
+    if len(set(costs)) < 2:
+        return None
+    return Front(Span(min(costs), max(costs)), base_reward(None, None, cost))
+
+
+def _growth(trials: Sequence[Trial], front: Front, by: str, name: str, color: str) -> go.Scatter:
+    """Returns the stairs of hypervolumes after each trial."""
+    areas = front.hypervolumes(trials, lambda t: (t.accuracy or 0.0, t.costs[front.cost]))
     minutes = [s / 60 for s in itertools.accumulate(trial.seconds or 0.0 for trial in trials)]
     texts = [
-        f"trial {trial.number}, after {at:.1f} minutes: {area:.4g}"
+        f"{name}: trial {trial.number}, after {at:.1f} minutes: {area:.2%}"
         for trial, at, area in zip(trials, minutes, areas, strict=True)
     ]
-    figure.add_trace(
-        go.Scatter(
-            x=minutes,
-            y=areas,
-            mode="lines",
-            line={"color": PALETTE[0], "shape": "hv"},
-            name="hypervolume",
-            hovertext=texts,
-            hovertemplate="%{hovertext}<extra></extra>",
-        )
+    return go.Scatter(
+        x=minutes if by == "time" else list(range(1, len(trials) + 1)),
+        y=areas,
+        mode="lines",
+        line={"color": color, "shape": "hv"},
+        name=name,
+        hovertext=texts,
+        hovertemplate="%{hovertext}<extra></extra>",
     )
-    return figure

@@ -8,6 +8,7 @@ from typing import Any
 from experiments.aim_texts import cost_label, formula_text
 from experiments.aims import amount_text
 from experiments.amounts import format_count
+from experiments.goals import front_of
 from experiments.render import RESULT_COLUMNS, percent, result_rows
 from experiments.report import figures
 from experiments.report.contents import Contents, blocks_of
@@ -87,11 +88,13 @@ def accuracy_section(contents: Contents, plots: Plots) -> str:
 def _front_table(contents: Contents) -> str:
     blocks = {trial.number: " ".join(trial.blocks) for trial in contents.trials}
     shown = list(dict.fromkeys((contents.front_cost, "macs")))
+    searched = front_of(contents.config.search) is not None
     rows = [
         (
             entry["trial"],
             *(amount_text(name, entry[name]) for name in shown),
             percent(entry["accuracy"]),
+            *([percent(entry["believed"]), _again_text(entry)] if searched else []),
             f"{entry['reward']:.4f}",
             blocks.get(entry["trial"], ""),
         )
@@ -99,9 +102,15 @@ def _front_table(contents: Contents) -> str:
     ]
     columns = {
         "trial": "left", **{cost_label(name): "right" for name in shown}, "accuracy": "right",
+        **({"believed": "right", "trained again": "right"} if searched else {}),
         "reward": "right", "blocks": "code",
     }  # fmt: skip
     return table("Pareto front of the search (validation)", columns, rows) if rows else ""
+
+
+def _again_text(entry: Mapping[str, Any]) -> str:
+    again = entry.get("confirmed")
+    return f"{accuracy_text(again['accuracy'], again['deviation'])}" if again else "–"
 
 
 def progress_section(contents: Contents, plots: Plots) -> str:
@@ -117,17 +126,29 @@ def progress_section(contents: Contents, plots: Plots) -> str:
         if contents.random:
             caption += " The random search had the same budget."
         body = side_by_side(
-            plots.html(figures.progress_figure(contents), "Reward by trial", caption),
+            _by_trial(contents, plots, caption),
             plots.html(hypervolume_figure(contents), "Front by time", _area_text(contents)),
         )
     return section("search", "The search's progress", body, _counts(contents))
 
 
+def _by_trial(contents: Contents, plots: Plots, caption: str) -> str:
+    """Draws what the search is after: the reward, or the front's hypervolume."""
+    if front_of(contents.config.search) is None:
+        return plots.html(figures.progress_figure(contents), "Reward by trial", caption)
+    return plots.html(hypervolume_figure(contents, by="trials"), "Front by trial", caption)
+
+
 def _area_text(contents: Contents) -> str:
+    front = front_of(contents.config.search)
+    between = "from the cheapest network trained to the most costly"
+    if front is not None:
+        low, high = (amount_text(front.cost, each) for each in (front.span.low, front.span.high))
+        between = f"from {low} to {high}"
     return (
-        "Hypervolume of the Pareto front: accuracy summed over every doubling of "
-        f"{cost_label(contents.front_cost)} up to those of the most costly network, by the time "
-        "that trainings took."
+        "Hypervolume of the measured Pareto front: the best accuracy for each budget of "
+        f"{cost_label(contents.front_cost)}, averaged over their logarithm {between}; an accuracy "
+        "of 0 before the cheapest. By the time that trainings took."
     )
 
 

@@ -8,24 +8,32 @@ from typing import Any
 from experiments.files import write_atomic
 from search_spaces.errors import InputError
 
-__all__ = ["put_section"]
+__all__ = ["FRONTS", "MARKS", "put_section"]
 
 BEGIN, END = "<!-- nas bench search: begin -->", "<!-- nas bench search: end -->"
+MARKS = (BEGIN, END)
+FRONTS = "<!-- nas bench fronts: begin -->", "<!-- nas bench fronts: end -->"
 
 
-def put_section(page: Path, rows: list[dict[str, Any]], *, about: str) -> None:
+def put_section(
+    page: Path,
+    rows: list[dict[str, Any]],
+    *,
+    about: str,
+    marks: tuple[str, str] = MARKS,
+) -> None:
     """Replaces what stands between the marks by `about` and the rows as a table.
 
     Raises `InputError` for a page without the marks.
     """
     if not page.is_file():
         raise InputError(f"{page}: there is no such page to write into")
-    text = page.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise InputError(f"{page}: it must hold {BEGIN} and then {END} once")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    write_atomic(page, f"{before}{BEGIN}\n{about}\n\n{_table(rows)}\n{END}{after}")
+    text, (begin, end) = page.read_text(), marks
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise InputError(f"{page}: it must hold {begin} and then {end} once")
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    write_atomic(page, f"{before}{begin}\n{about}\n\n{_table(rows)}\n{end}{after}")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -21,16 +21,17 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from nas.samplers.evolution import ChangingSampler, evolution, local_search
+from nas.samplers.front import FrontSampler
 from nas.samplers.greybox import GreyBoxSampler
 from nas.samplers.known import Known
 from nas.samplers.surrogate import Prior
 from search_spaces.errors import InputError
 
-__all__ = ["ABOUT", "SAMPLERS", "expected_rewards", "sampler_factory"]
+__all__ = ["ABOUT", "FRONT_SAMPLERS", "SAMPLERS", "expected_values", "sampler_factory"]
 
 
 def _greybox(seed: int, known: Known | None) -> BaseSampler:
-    return GreyBoxSampler(seed=seed, known=known, avoid=_went_wrong)
+    return _greybox_after(known, None, seed)
 
 
 def _went_wrong(trial: FrozenTrial) -> bool:
@@ -95,8 +96,11 @@ SAMPLERS: Mapping[str, Callable[[int, Known | None], BaseSampler]] = {
     "random": lambda seed, _: RandomSampler(seed=seed),
 }
 
+FRONT_SAMPLERS = ("greybox", "tpe", "gp", "nsga2", "nsga3", "random")
+"""Those that search for a Pareto front; the others maximise one reward."""
+
 ABOUT: Mapping[str, str] = {
-    "greybox": "Gaussian process of accuracy times the exact cost term, expected improvement",
+    "greybox": "Gaussian process of accuracy, exact cost; expected improvement, of a front as well",
     "tpe": "tree-structured Parzen estimator, multivariate (Optuna)",
     "gp": "Gaussian process with expected improvement (Optuna)",
     "nsga2": "genetic algorithm NSGA-II, population 20 (Optuna)",
@@ -135,13 +139,19 @@ def _made(
     return make(seed, known)
 
 
-def _greybox_after(known: Known | None, prior: Prior, seed: int) -> BaseSampler:
-    return GreyBoxSampler(seed=seed, known=known, prior=prior, avoid=_went_wrong)
+def _greybox_after(known: Known | None, prior: Prior | None, seed: int) -> BaseSampler:
+    make = FrontSampler if known is not None and known.place is not None else GreyBoxSampler
+    return make(seed=seed, known=known, prior=prior, avoid=_went_wrong)
 
 
-def expected_rewards(sampler: BaseSampler, study: Study) -> dict[int, float]:
-    """Returns the reward that a sampler's model expects of trials, by number; {} without one."""
-    return sampler.expected(study) if isinstance(sampler, GreyBoxSampler) else {}
+def expected_values(sampler: BaseSampler, study: Study) -> dict[int, float]:
+    """Returns what a sampler's model expects of trials, by number; {} without a model.
+
+    That is the reward, or the accuracy in a search for a front.
+    """
+    if isinstance(sampler, GreyBoxSampler) and sampler.takes(study):
+        return sampler.expected(study)
+    return {}
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

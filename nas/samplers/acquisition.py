@@ -55,10 +55,12 @@ class _Pool:
         self.score, self.task, self.seen = score, task, taken
         self.rows, self.scores = np.zeros((0, len(task.columns.names))), np.zeros(0)
 
-    def add(self, rows: Array) -> None:
-        """Scores the rows that are new."""
-        rows = rows[self.task.allowed(rows)]
-        keys, first = np.unique(self.task.keys(rows), return_index=True)
+    def add(self, rows: Array, keys: Array | None = None) -> None:
+        """Scores the rows that are new; `keys` are theirs, where they are known."""
+        allowed = self.task.allowed(rows)
+        keys = self.task.keys(rows[allowed]) if keys is None else keys[allowed]
+        rows = rows[allowed]
+        keys, first = np.unique(keys, return_index=True)
         new = ~np.isin(keys, self.seen)
         rows = rows[first[new]]
         if len(rows):
@@ -88,7 +90,7 @@ def best_rows(
     """
     pool, columns = _Pool(score, task, taken), task.columns
     if columns.count is not None and columns.count <= MOST_LISTED:
-        pool.add(columns.all())
+        pool.add(*task.listed)
         return pool.top(count)
     pool.add(np.concatenate([starts, columns.sample(rng, FIRST)]))
     pool.add(columns.changed(np.repeat(starts, 4, axis=0), rng))

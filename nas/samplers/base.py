@@ -13,14 +13,14 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["StudySampler", "finished", "measured", "sign"]
+__all__ = ["StudySampler", "finished", "measured", "sign", "value"]
 
 
 class StudySampler(BaseSampler):
     """Suggests from the study alone: the same seed and study give the same suggestion.
 
-    Several objectives are left to `TPESampler`; parameters that are not always there are drawn at
-    random.
+    Several objectives are left to `TPESampler`, unless a sampler says that it `takes` them;
+    parameters that are not always there are drawn at random.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -34,11 +34,15 @@ class StudySampler(BaseSampler):
         self._random.reseed_rng()
         self._several.reseed_rng()
 
+    def takes(self, study: Study) -> bool:
+        """Tells whether the sampler has a way of its own with a study's objectives."""
+        return len(study.directions) == 1
+
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the parameters that are suggested together."""
-        if len(study.directions) > 1:
+        if not self.takes(study):
             return self._several.infer_relative_search_space(study, trial)
         return self._space(study)
 
@@ -50,13 +54,13 @@ class StudySampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Suggests parameters; none where there is nothing to go by."""
-        if len(study.directions) > 1:
+        if not self.takes(study):
             return self._several.sample_relative(study, trial, search_space)
         return self._suggest(study, search_space) if search_space else {}
 
     @abstractmethod
     def _suggest(self, study: Study, space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """Suggests all parameters of a space for a study of one objective."""
+        """Suggests all parameters of a space for a study that it `takes`."""
 
     def sample_independent(
         self,
@@ -70,15 +74,20 @@ class StudySampler(BaseSampler):
 
 
 def finished(study: Study) -> list[FrozenTrial]:
-    """Returns the trials that ended with a finite value, in order."""
+    """Returns the trials that ended with finite values, in order."""
     return measured(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def measured(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Returns those of the trials that have a finite value."""
-    return [trial for trial in trials if trial.value is not None and np.isfinite(trial.value)]
+    """Returns those of the trials that have finite values."""
+    return [trial for trial in trials if trial.values and np.isfinite(trial.values).all()]
+
+
+def value(trial: FrozenTrial) -> float:
+    """Returns the value of a `measured` trial; of several, the first."""
+    return float(trial.values[0])
 
 
 def sign(study: Study) -> int:
-    """Returns what a study's values are multiplied by to be maximised."""
-    return -1 if study.direction == StudyDirection.MINIMIZE else 1
+    """Returns what a study's (first) values are multiplied by to be maximised."""
+    return -1 if study.directions[0] == StudyDirection.MINIMIZE else 1

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from nas.samplers.base import StudySampler, finished, sign
+from nas.samplers.base import StudySampler, finished, sign, value
 from nas.samplers.columns import Columns, row_keys
 
 __all__ = ["ChangingSampler", "evolution", "local_search"]
@@ -63,6 +63,6 @@ class ChangingSampler(StudySampler):
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         rng = np.random.default_rng([self._seed, len(done), len(running)])
         rows = columns.encode([trial.params for trial in done])
-        rewards = sign(study) * np.array([float(trial.value or 0) for trial in done])
+        rewards = sign(study) * np.array([value(trial) for trial in done])
         row = self.change(rows, rewards, columns, rng)
         return columns.decode(columns.sample(rng, 1)[0] if row is None else row)

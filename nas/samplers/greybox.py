@@ -21,12 +21,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.acquisition import best_rows, knowledge_gain, log_improvement
-from nas.samplers.base import StudySampler, finished, measured, sign
+from nas.samplers.base import StudySampler, finished, measured, sign, value
 from nas.samplers.columns import Columns
 from nas.samplers.known import Known
 from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
 
-__all__ = ["GreyBoxSampler"]
+__all__ = ["GreyBoxSampler", "best_row"]
 
 Array = np.ndarray
 Space = Mapping[str, BaseDistribution]
@@ -82,8 +82,26 @@ class GreyBoxSampler(StudySampler):
         elif len(trials.values) < self._first(task):
             row = _apart(task, trials, rng)
         else:
-            row = _improving(Surrogate(task, trials), rng)
+            row = self._improving(Surrogate(task, trials), rng)
         return task.columns.decode(row)
+
+    def _improving(self, surrogate: Surrogate, rng: np.random.Generator) -> Array:
+        """Returns the row whose trial is expected to raise the best expected reward the most."""
+        rows, expected = surrogate.tried()
+        task, taken, starts = surrogate.task, surrogate.trials.taken, rows[:STARTS]
+
+        def score(rows: Array) -> Array:
+            mean, deviation = surrogate.reward(rows)
+            return (
+                log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
+            )
+
+        found = best_rows(score, task, starts, rng, taken=taken, count=HOPEFUL)
+        if not len(found):
+            return np.asarray(task.columns.sample(rng, 1)[0])
+        choosable = np.concatenate([found, starts])
+        mean, _ = surrogate.reward(choosable, spread=False)
+        return np.asarray(found[knowledge_gain(mean, surrogate.moves(choosable, found)).argmax()])
 
     def recommend(self, study: Study) -> dict[str, Any]:
         """Returns the parameters of the greatest expected reward, whether tried or not.
@@ -111,7 +129,7 @@ class GreyBoxSampler(StudySampler):
         """Returns the expected value of each finished trial, by number: its luck left out."""
         task = self._task(self._space(study))
         done = [trial for trial in finished(study) if task.columns.holds(trial.params)]
-        values = {trial.number: float(trial.value or 0) for trial in done}
+        values = {trial.number: value(trial) for trial in done}
         trials = self._trials(study, task)
         if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return values
@@ -149,7 +167,7 @@ class GreyBoxSampler(StudySampler):
             columns.encode([trial.params for trial in trials])
             for trials in (first, running, [*done, *failed, *refused, *running])
         )
-        values = sign(study) * np.array([float(trial.value or 0) for trial in first])
+        values = sign(study) * np.array([value(trial) for trial in first])
         return Trials(rows, values, waiting, task.keys(rest))
 
 
@@ -172,18 +190,10 @@ def _apart(task: Task, trials: Trials, rng: np.random.Generator) -> Array:
     return np.asarray(rows[nearest.argmax()])
 
 
-def _improving(surrogate: Surrogate, rng: np.random.Generator) -> Array:
-    """Returns the row whose trial is expected to raise the best expected reward the most."""
-    rows, expected = surrogate.tried()
-    task, taken, starts = surrogate.task, surrogate.trials.taken, rows[:STARTS]
-
-    def score(rows: Array) -> Array:
-        mean, deviation = surrogate.reward(rows)
-        return log_improvement(mean, BOLDNESS * deviation, expected[0]) if len(expected) else mean
-
-    found = best_rows(score, task, starts, rng, taken=taken, count=HOPEFUL)
-    if not len(found):
-        return np.asarray(task.columns.sample(rng, 1)[0])
-    choosable = np.concatenate([found, starts])
-    mean, _ = surrogate.reward(choosable, spread=False)
-    return np.asarray(found[knowledge_gain(mean, surrogate.moves(choosable, found)).argmax()])
+def best_row(
+    score: Callable[[Array], Array], surrogate: Surrogate, starts: Array, rng: np.random.Generator
+) -> Array:
+    """Returns the row of the greatest score found that was not tried; a random one if none is."""
+    task, taken = surrogate.task, surrogate.trials.taken
+    found = best_rows(score, task, starts, rng, taken=taken)
+    return np.asarray(found[0] if len(found) else task.columns.sample(rng, 1)[0])

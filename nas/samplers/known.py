@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.costs import Costing
-from nas.objective import Objective, exact_factor
+from nas.front import Front
+from nas.objective import Goal, Objective, exact_factor
 
 __all__ = ["Known", "known_networks"]
 
@@ -24,10 +25,12 @@ class Known:
     `choices` gives the names and their options in the order of an encoding, which holds indices:
     int64 (N, choices); every function here takes one. `costs` returns (N, K), all positive, that
     may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
-    the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
-    such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
-    (N,) which may be tried; `hints` returns other numbers (N, H) that may tell of accuracy.
-    `first` are encoded networks (M, choices) to try before any others.
+    the reward itself has to be learnt. `place` returns where (N,) in the span of a front, [0, 1],
+    they cost; None where there is no front, or its cost has to be measured. `parts` returns the
+    costs (N, P) of parts of the networks, such as stages; `canonical` returns rows that are equal
+    where the networks are; `allowed` tells (N,) which may be tried; `hints` returns other numbers
+    (N, H) that may tell of accuracy. `first` are encoded networks (M, choices) to try before any
+    others.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
@@ -38,9 +41,10 @@ class Known:
     allowed: Callable[[Array], Array] | None = None
     hints: Callable[[Array], Array] | None = None
     first: Array | None = None
+    place: Callable[[Array], Array] | None = None
 
 
-def known_networks(objective: Objective, costing: Costing) -> Known:
+def known_networks(goal: Goal, costing: Costing) -> Known:
     """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
     space = costing.space
 
@@ -51,8 +55,15 @@ def known_networks(objective: Objective, costing: Costing) -> Known:
     return Known(
         choices={choice.name: choice.options for choice in space.choices},
         costs=lambda encoded: costing.encoded(encoded, *COSTS),
-        factor=exact_factor(objective, costing),
+        factor=exact_factor(goal, costing) if isinstance(goal, Objective) else None,
         parts=parts,
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
+        place=_place(goal, costing) if isinstance(goal, Front) else None,
     )
+
+
+def _place(front: Front, costing: Costing) -> Callable[[Array], Array] | None:
+    if front.cost not in costing.exact:
+        return None
+    return lambda encoded: front.span.places(costing.encoded(encoded, front.cost)[:, 0])

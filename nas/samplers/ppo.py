@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor, nn
 
-from nas.samplers.base import StudySampler, finished, sign
+from nas.samplers.base import StudySampler, finished, sign, value
 from nas.samplers.columns import Columns
 
 __all__ = ["Controller", "PPOSampler"]
@@ -126,7 +126,7 @@ class PPOSampler(StudySampler):
 def _learnt(columns: Columns, done: list[FrozenTrial], seed: int, sign: int) -> _Learner:
     full = len(done) // BATCH * BATCH
     rows = columns.encode([trial.params for trial in done[:full]]).astype(np.int64)
-    rewards = sign * np.array([float(trial.value or 0) for trial in done[:full]])
+    rewards = sign * np.array([value(trial) for trial in done[:full]])
     return _replayed(tuple(columns.sizes.tolist()), seed, rows, rewards)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -84,6 +85,12 @@ class Task:
         if self.known is not None and self.known.canonical is not None and len(rows):
             rows = self.known.canonical(rows.astype(np.int64))
         return row_keys(rows)
+
+    @cached_property
+    def listed(self) -> tuple[Array, Array]:
+        """Returns every row of a small space without numeric parameters, and their keys."""
+        rows = self.columns.all()
+        return rows, self.keys(rows)
 
     def _costs(self, rows: Array) -> Array:
         """Returns logarithms of costs (N, K), with hints, and the balance of parts if known.

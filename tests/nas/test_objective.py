@@ -142,7 +142,7 @@ def test_reward_never_rises_with_cost_and_rises_with_accuracy(
     ("name", "target", "exponent", "message"),
     [
         ("sofft", 2e6, None, "did you mean 'soft'"),
-        ("zzz", 2e6, None, "they are soft, hard, v2, or module:function"),
+        ("zzz", 2e6, None, "they are soft, hard, v2, front, or module:function"),
         ("soft", 0, None, "target macs is 0; it must be positive"),
         ("soft", -1, None, "must be positive"),
         ("soft", math.nan, None, "must be positive"),

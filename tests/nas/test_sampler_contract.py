@@ -11,8 +11,10 @@ from optuna.testing.pytest_samplers import (
 )
 
 from nas.samplers.evolution import ChangingSampler, evolution, local_search
+from nas.samplers.front import FrontSampler
 from nas.samplers.greybox import GreyBoxSampler
 from nas.samplers.ppo import PPOSampler
+from tests.nas.test_front import KNOWN
 
 Make = Callable[[], BaseSampler]
 SAMPLERS: dict[str, Make] = {
@@ -39,6 +41,15 @@ class TestBasic(Ours, BasicSamplerTestCase):
 
 class TestRelative(Ours, RelativeSamplerTestCase):
     """Suggests all parameters of a trial together."""
+
+
+class TestFront(MultiObjectiveSamplerTestCase):
+    """Leaves studies of other objectives than a front's to Optuna's."""
+
+    @pytest.fixture
+    def sampler(self) -> Make:
+        """Returns the function that makes the sampler under test."""
+        return lambda: FrontSampler(seed=0, known=KNOWN)
 
 
 class TestSeveralObjectives(Ours, MultiObjectiveSamplerTestCase):
