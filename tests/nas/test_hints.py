@@ -87,4 +87,4 @@ def test_a_model_that_is_told_what_counts_predicts_better() -> None:
         trials = Trials(rows, accuracy(rows), nothing, np.zeros(0, dtype=np.uint64))
         predicted = Surrogate(Task(columns, known), trials).accuracy(others)
         found.append(np.corrcoef(predicted, accuracy(others))[0, 1])
-    assert found[1] > max(0.9, found[0] + 0.1)
+    assert 1 - found[1] < (1 - found[0]) / 4
