@@ -23,9 +23,11 @@ FINISHED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 class TrialRecord:
     """Describes one trial of a study: what was chosen and what came out.
 
-    `duplicate_of` is the number of the trial that had the same network first. `refused` says which
-    limit the network is over, where it was not trained for that. `costs` are in `nas.costs.UNITS`.
-    `seconds` are those that the evaluation took, also where it failed.
+    `duplicate_of` is the number of the trial that had the same network first. `refused` says why
+    the network was not trained, over which limit it is or that it cannot win; `pruned` why its
+    training was left. `rungs` are the accuracies at the rungs of its evaluation, where it had any.
+    `costs` are in `nas.costs.UNITS`. `seconds` are those that the evaluation took, also where it
+    failed or was left.
     """
 
     number: int
@@ -40,6 +42,8 @@ class TrialRecord:
     refused: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
+    pruned: str | None = None
+    rungs: tuple[float, ...] = ()
 
 
 def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
@@ -55,7 +59,9 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     spec = space.decode(trial.params)
     evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
     evaluation = Evaluation(**attrs["evaluation"]) if evaluated else None
-    refused = attrs.get("refused")
+    refused, rungs = attrs.get("refused"), attrs.get("rungs", [])
+    pruned = attrs.get("pruned")
+    spent = rungs[-1]["seconds"] if pruned and rungs else attrs.get("seconds")
     error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
     return TrialRecord(
         number=trial.number,
@@ -63,11 +69,13 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         choices=dict(trial.params),
         fingerprint=attrs.get("fingerprint") or fingerprint(spec),
         state="refused" if refused else trial.state.name.lower(),
-        reward=trial.value,
+        reward=trial.value if trial.state == TrialState.COMPLETE else None,
         evaluation=evaluation,
         duplicate_of=attrs.get("duplicate_of"),
         error=error,
         refused=refused,
         costs=dict(attrs.get("costs", {})) | (evaluation.counts if evaluation else {}),
-        seconds=evaluation.seconds if evaluation else attrs.get("seconds"),
+        seconds=evaluation.seconds if evaluation else spent,
+        pruned=pruned,
+        rungs=tuple(rung["accuracy"] for rung in rungs),
     )
