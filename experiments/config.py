@@ -62,6 +62,8 @@ class SearchConfig(_Frozen):
     again, and nothing that is read from this file is ever imported. `objective_digest` is that of
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
     wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
+    `halving` names what is divided into `rungs`, each `reduction` times the one before; None: whole
+    trainings only. `ceiling` is an accuracy that no network exceeds.
     `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
     `warm_digest` that of its trials.
     """
@@ -85,6 +87,10 @@ class SearchConfig(_Frozen):
     seconds: float | None = None
     train_seconds: float | None = None
     trial_seconds: float | None = None
+    halving: str | None = None
+    rungs: int | None = None
+    reduction: int = 3
+    ceiling: float | None = None
     random_baseline: bool = False
     warm_start: str | None = None
     warm_digest: str = ""
@@ -185,7 +191,7 @@ class RunConfig(_Frozen):
             pairs.append(("trials of --warm-start", *warm))
             bound = (
                 "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
-                "table_digest", "epochs",
+                "table_digest", "epochs", "halving", "rungs", "reduction", "ceiling",
             )  # fmt: skip
             pairs += [(n, getattr(self.search, n), getattr(other.search, n)) for n in bound]
         return pairs

@@ -27,7 +27,7 @@ __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
 
 _COLUMNS = (
     "trial", "state", "fingerprint", "reward", "accuracy", *UNITS, "seconds", "seed",
-    "duplicate_of", "error", "refused",
+    "duplicate_of", "error", "refused", "pruned", "rung", "rung_accuracy",
 )  # fmt: skip
 
 
@@ -36,6 +36,8 @@ class Trial:
     """Holds a row of trials.parquet; `blocks` are the network's block strings.
 
     `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
+    `rung` counts the rungs that it came to, where there were any, and `pruned` says why it was left
+    before the last one.
     """
 
     number: int
@@ -47,6 +49,8 @@ class Trial:
     duplicate: bool
     error: str | None
     refused: str | None
+    pruned: str | None
+    rung: int | None
     blocks: tuple[str, ...]
 
     @property
@@ -214,6 +218,8 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         duplicate=row["duplicate_of"] is not None,
         error=row["error"],
         refused=row.get("refused"),
+        pruned=row.get("pruned"),
+        rung=None if row.get("rung") is None else int(row["rung"]),
         blocks=blocks,
     )
 

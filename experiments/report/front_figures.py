@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
@@ -37,7 +38,7 @@ def hypervolume_figure(contents: Contents) -> go.Figure:
         least_gain=0.0,
         most_cost=max(map(doublings, trials)),
     )
-    minutes = [s / 60 for s in itertools.accumulate(trial.seconds or 0.0 for trial in trials)]
+    minutes = _minutes(contents, trials)
     texts = [
         f"trial {trial.number}, after {at:.1f} minutes: {area:.4g}"
         for trial, at, area in zip(trials, minutes, areas, strict=True)
@@ -54,3 +55,10 @@ def hypervolume_figure(contents: Contents) -> go.Figure:
         )
     )
     return figure
+
+
+def _minutes(contents: Contents, trials: Sequence[Trial]) -> list[float]:
+    """Returns when each of some trials had ended: after the trainings of all, also those left."""
+    spent = [0.0 if trial.duplicate else trial.seconds or 0.0 for trial in contents.trials]
+    at = dict(zip((t.number for t in contents.trials), itertools.accumulate(spent), strict=True))
+    return [at[trial.number] / 60 for trial in trials]
