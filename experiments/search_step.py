@@ -88,7 +88,7 @@ def run_search(session: Session) -> ArchSpec:
     costing = _costing(session, asked)
     objective = _objective(session, asked)
     searching = Searching(session, asked, costing, objective, _unit(session, asked))
-    known = known_networks(objective, costing)
+    known = known_networks(objective, costing, ceiling=asked.ceiling)
     prior = prior_of(asked, costing.space, known)
     sampler = sampler_factory(asked.sampler, known=known, prior=prior)
     study = session.folder.study()

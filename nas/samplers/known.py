@@ -26,7 +26,7 @@ class Known:
     may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
     the reward itself has to be learnt. `parts` returns the costs (N, P) of parts of the networks,
     such as stages; `canonical` returns rows that are equal where the networks are; `allowed` tells
-    (N,) which may be tried.
+    (N,) which may be tried. No accuracy is over `ceiling`, where one is given.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
@@ -35,9 +35,12 @@ class Known:
     parts: Callable[[Array], Array] | None = None
     canonical: Callable[[Array], Array] | None = None
     allowed: Callable[[Array], Array] | None = None
+    ceiling: float | None = None
 
 
-def known_networks(objective: Objective, costing: Costing) -> Known:
+def known_networks(
+    objective: Objective, costing: Costing, *, ceiling: float | None = None
+) -> Known:
     """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
     space = costing.space
 
@@ -52,4 +55,5 @@ def known_networks(objective: Objective, costing: Costing) -> Known:
         parts=parts,
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
+        ceiling=ceiling,
     )
