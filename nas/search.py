@@ -181,8 +181,10 @@ class _Loop:
 
     def _random(self, seed: int) -> BaseSampler:
         rng = np.random.default_rng(seed)
-        if self.ceiling is not None and (drawn := self.ceiling.draw(self.study, rng)):
-            return FixedSampler(drawn)
+        if self.ceiling is not None:
+            if drawn := self.ceiling.draw(self.study, rng):
+                return FixedSampler(drawn)
+            self.hopeless = REFUSALS_TO_GIVE_UP
         if not self.costing.limits:
             return RandomSampler(seed=seed)
         return FixedSampler(self.costing.draw(rng))

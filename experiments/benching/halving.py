@@ -47,7 +47,7 @@ def halving(
     from nas.halving import Halving
 
     if measured is not None:
-        how = Halving(rungs or 3, reduction or 3)
+        how = Halving(3 if rungs is None else rungs, 3 if reduction is None else reduction)
         with reporting(json) as reporter:
             rows = bench_curves(
                 measured, how, sampler=sampler, seeds=seeds, budget=budget, reporter=reporter

@@ -7,6 +7,7 @@ a lognormal deviation of SPEED; the noise is s^−½ times that at the end.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,10 @@ class _Curves:
 
 
 def curve_rows(whole: Sequence[Spent], halved: Sequence[Spent]) -> list[dict[str, Any]]:
-    """Returns a row a goal: whole trainings' worth spent until there, medians over the seeds."""
+    """Returns a row a goal: whole trainings' worth spent until there, medians over the seeds.
+
+    "never" where half of the searches did not get there.
+    """
     rows = []
     for goal in GOALS:
         plain = statistics.median(each.to(goal) for each in whole)
@@ -129,10 +133,14 @@ def curve_rows(whole: Sequence[Spent], halved: Sequence[Spent]) -> list[dict[str
         rows.append(
             {
                 "regret %": goal,
-                "whole trainings": round(plain, 1),
-                "with halving": round(cut, 1),
-                "ratio": round(cut / plain, 2),
+                "whole trainings": _amount(plain),
+                "with halving": _amount(cut),
+                "ratio": _amount(cut / plain) if math.isfinite(plain) else "–",
                 "seeds": len(whole),
             }
         )
     return rows
+
+
+def _amount(spent: float) -> float | str:
+    return round(spent, 2) if math.isfinite(spent) else "never"
