@@ -156,7 +156,6 @@ def test_rungs_are_kept_and_never_trained_again(
     assert logged(session) == 2
     if over == "epochs":
         assert both[0].epochs == 1
-        assert both[0].seconds < both[1].seconds
     else:
         assert both[1].seconds == pytest.approx(both[0].seconds + plain.seconds)
 

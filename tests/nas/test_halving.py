@@ -131,7 +131,7 @@ def test_what_was_left_has_been_spent() -> None:
 
 @pytest.mark.parametrize("sampler", ["greybox", "random", "tpe"])
 def test_a_killed_search_goes_on_as_if_it_had_not_been(sampler: str) -> None:
-    trials = 28
+    trials = 24
 
     def told(records: list[TrialRecord]) -> list[tuple[object, ...]]:
         mine = [r for r in records if r.error != "interrupted"]
@@ -167,7 +167,7 @@ def test_the_network_of_a_left_trial_is_not_trained_again() -> None:
 def test_a_network_that_cannot_win_is_never_trained() -> None:
     objective = Objective("hard", 1.5e6)
     curves, study = Curves(), new_study()
-    trials = halved(curves, study=study, objective=objective, ceiling=1.0)
+    trials = halved(curves, study=study, objective=objective, ceiling=1.0, trials=12)
     refused = [t for t in trials if t.refused and t.duplicate_of is None]
     assert refused
     best = -1.0
@@ -175,7 +175,7 @@ def test_a_network_that_cannot_win_is_never_trained() -> None:
         most = objective(1.0, trial.costs["macs"])
         assert bool(trial.refused) == (most < best)
         best = max(best, trial.reward or best)
-    assert curves.calls == 30 == sum(not t.refused and t.duplicate_of is None for t in trials)
+    assert curves.calls == 12 == sum(not t.refused and t.duplicate_of is None for t in trials)
     text = refused[0].refused or ""
     assert text.startswith("cannot win: at most reward 0.")
     assert {study.trials[t.number].state for t in refused} == {TrialState.PRUNED}
