@@ -85,7 +85,7 @@ def _mean(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 def bench_curves(
     measured: Path, halving: Halving, *, sampler: str, seeds: int, budget: float, reporter: Reporter
 ) -> Rows:
-    """Searches measured networks along made-up learning curves; returns what it takes, both ways.
+    """Searches measured networks along made-up learning curves; returns what that takes and gets.
 
     `budget` is in whole trainings.
     """

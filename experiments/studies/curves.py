@@ -122,24 +122,26 @@ class _Curves:
 
 
 def curve_rows(whole: Sequence[Spent], halved: Sequence[Spent]) -> list[dict[str, Any]]:
-    """Returns a row a goal: whole trainings' worth spent until there, medians over the seeds.
+    """Returns the regret at the end, and whole trainings' worth spent to a goal, either way.
 
-    "never" where half of the searches did not get there.
+    Medians over the seeds; "never" where half of the searches did not get to a goal.
     """
-    rows = []
+    ends = [statistics.median(each.regret[-1] for each in kind) for kind in (whole, halved)]
+    rows = [_row("regret % at the end", *ends, len(whole))]
     for goal in GOALS:
-        plain = statistics.median(each.to(goal) for each in whole)
-        cut = statistics.median(each.to(goal) for each in halved)
-        rows.append(
-            {
-                "regret %": goal,
-                "whole trainings": _amount(plain),
-                "with halving": _amount(cut),
-                "ratio": _amount(cut / plain) if math.isfinite(plain) else "–",
-                "seeds": len(whole),
-            }
-        )
+        spent = [statistics.median(each.to(goal) for each in kind) for kind in (whole, halved)]
+        rows.append(_row(f"spent to {goal:g}%", *spent, len(whole)))
     return rows
+
+
+def _row(what: str, plain: float, cut: float, seeds: int) -> dict[str, Any]:
+    return {
+        "what": what,
+        "whole trainings": _amount(plain),
+        "with halving": _amount(cut),
+        "ratio": _amount(cut / plain) if math.isfinite(plain) and plain else "–",
+        "seeds": seeds,
+    }
 
 
 def _amount(spent: float) -> float | str:

@@ -14,6 +14,9 @@ from tests.experiments.studies.test_regret import easy
 from tests.test_cli_errors import assert_refused
 
 
+HERE = ("--data", "digits", "--limit", 200, "--out", "out", "--target-macs", "2M")
+
+
 def test_halving_tries_more_networks_for_the_same() -> None:
     problem, make = easy(), sampler_factory("random")
     whole = search_curves(problem, make, None, seed=0, budget=15)
@@ -30,10 +33,12 @@ def test_what_is_spent_is_counted_to_the_first_time_at_the_goal() -> None:
     assert spent.to(1.0) == 10
     assert math.isinf(spent.to(0.5))
     half = Spent((4.0, 8.0), (0.9, 0.7), 20)
-    rows = {row["regret %"]: row for row in curve_rows([spent], [half])}
-    assert (rows[1.0]["whole trainings"], rows[1.0]["with halving"]) == (10, 4)
-    assert (rows[1.0]["ratio"], rows[0.5]["ratio"]) == (0.4, "–")
-    assert rows[0.75]["whole trainings"] == "never"
+    rows = {row["what"]: row for row in curve_rows([spent], [half])}
+    assert (rows["spent to 1%"]["whole trainings"], rows["spent to 1%"]["with halving"]) == (10, 4)
+    assert (rows["spent to 1%"]["ratio"], rows["spent to 0.5%"]["ratio"]) == (0.4, "–")
+    assert rows["spent to 0.75%"]["whole trainings"] == "never"
+    end = rows["regret % at the end"]
+    assert (end["whole trainings"], end["with halving"], end["ratio"]) == (1.1, 0.7, 0.64)
     json.dumps(list(rows.values()), allow_nan=False)
 
 
@@ -61,7 +66,8 @@ def test_the_bench_searches_both_ways_and_goes_on(call: Caller) -> None:
     ("words", "message"),
     [
         ((), "needs --data and --out, or --measured"),
-        (("--data", "digits", "--out", "o", "--halving", "epoch"), "did you mean 'epochs'"),
+        ((*HERE, "--halving", "epoch"), "did you mean 'epochs'"),
+        ((*HERE, "--search-epochs", 2), "2 epochs leave no room for a first rung of 1 in 3"),
         (("--measured", "nowhere", "--reduction", 1), "reduction is 1"),
     ],
 )
