@@ -126,11 +126,12 @@ def curve_rows(whole: Sequence[Spent], halved: Sequence[Spent]) -> list[dict[str
 
     Medians over the seeds; "never" where half of the searches did not get to a goal.
     """
-    ends = [statistics.median(each.regret[-1] for each in kind) for kind in (whole, halved)]
-    rows = [_row("regret % at the end", *ends, len(whole))]
+    kinds = (whole, halved)
+    plain, cut = (statistics.median(each.regret[-1] for each in kind) for kind in kinds)
+    rows = [_row("regret % at the end", plain, cut, len(whole))]
     for goal in GOALS:
-        spent = [statistics.median(each.to(goal) for each in kind) for kind in (whole, halved)]
-        rows.append(_row(f"spent to {goal:g}%", *spent, len(whole)))
+        plain, cut = (statistics.median(each.to(goal) for each in kind) for kind in kinds)
+        rows.append(_row(f"spent to {goal:g}%", plain, cut, len(whole)))
     return rows
 
 

@@ -13,7 +13,6 @@ from tests.conftest import Caller
 from tests.experiments.studies.test_regret import easy
 from tests.test_cli_errors import assert_refused
 
-
 HERE = ("--data", "digits", "--limit", 200, "--out", "out", "--target-macs", "2M")
 
 
