@@ -36,8 +36,8 @@ class Trial:
     """Holds a row of trials.parquet; `blocks` are the network's block strings.
 
     `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
-    `rung` counts the rungs that it came to, where there were any, and `pruned` says why it was left
-    before the last one.
+    `rung` counts the rungs that it came to, where there were any, `rung_accuracy` is that at the
+    last of them, and `pruned` says why it was left before there were all.
     """
 
     number: int
@@ -51,12 +51,18 @@ class Trial:
     refused: str | None
     pruned: str | None
     rung: int | None
+    rung_accuracy: float | None
     blocks: tuple[str, ...]
 
     @property
     def evaluated(self) -> bool:
         """Tells whether a network was trained for this trial, and gave an accuracy."""
         return self.accuracy is not None and "macs" in self.costs and not self.duplicate
+
+    @property
+    def left(self) -> bool:
+        """Tells whether a network's training was left on the way."""
+        return self.pruned is not None and not self.duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,7 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         refused=row.get("refused"),
         pruned=row.get("pruned"),
         rung=None if row.get("rung") is None else int(row["rung"]),
+        rung_accuracy=row.get("rung_accuracy"),
         blocks=blocks,
     )
 

@@ -137,7 +137,7 @@ def _counts(contents: Contents) -> str:
     over = sum(trial.refused is not None for trial in contents.trials)
     refused = f"{over:,} over a limit or without a chance and not trained, " if over else ""
     twice = sum(trial.duplicate and not trial.refused for trial in contents.trials)
-    left = [trial for trial in contents.trials if trial.pruned and not trial.duplicate]
+    left = [trial for trial in contents.trials if trial.left]
     text = (
         f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained{_left(left)}, "
         f"{twice:,} with the network of an earlier trial (not trained again), "

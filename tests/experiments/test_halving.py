@@ -234,6 +234,7 @@ def test_the_command_leaves_reports_and_goes_on(call: Caller) -> None:
     assert call("report", "run").status == 0
     page = Path("run/report.html").read_text()
     left = int((rows["state"] == "pruned").sum())
+    assert page.count("left at a rung") == 1
     assert f"trained to the end, {left} left on the way ({left} at rung 1; " in page
 
 
