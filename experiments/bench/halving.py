@@ -39,11 +39,14 @@ class HalvingBench:
 
 
 def bench_halving(asked: HalvingBench, reporter: Reporter) -> Rows:
-    """Searches both ways with every seed; returns a row for each search, and one of the means."""
+    """Searches both ways with every seed; returns a row for each search, and one of the means.
+
+    Raises `InputError` before anything is trained where the rungs do not fit.
+    """
     rows = []
     reporter.plan(2 * asked.seeds)
     for seed in range(asked.data.seed, asked.data.seed + asked.seeds):
-        for name, how in (("whole", None), (f"halving {asked.halving.over}", asked.halving)):
+        for name, how in ((f"halving {asked.halving.over}", asked.halving), ("whole", None)):
             found = _searched(asked, how, seed, asked.out / f"seed{seed}-{name.replace(' ', '-')}")
             rows.append({"search": name, "seed": seed, **found})
             reporter.done(1, f"seed {seed}, {name}: reward {found['reward confirmed']}")
