@@ -44,6 +44,8 @@ def run(
     train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
     random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
+    halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
+    ceiling: o.Ceiling = None,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
     grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3, phi: o.Phi = "0:3",
@@ -69,7 +71,7 @@ def run(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
-        epochs=search_epochs,
+        epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
     )  # fmt: skip
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,

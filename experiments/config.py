@@ -64,6 +64,8 @@ class SearchConfig(_Frozen):
     its source, `table_digest` that of the file of times at `table`. `seconds` bound the search's
     wall time, `train_seconds` that of all its trainings together, `trial_seconds` that of each.
     `seeds` searches are made, each with these budgets and the next seed.
+    `halving` names what is divided into `rungs`, each `reduction` times the one before; None: whole
+    trainings only. `ceiling` is an accuracy that no network exceeds.
     `random_baseline` says that a random search follows; `warm_start` is the folder of another run,
     `warm_digest` that of its trials.
     `hints` are the zero-cost scores that the sampler's model is told; the `hints_first` networks
@@ -91,6 +93,10 @@ class SearchConfig(_Frozen):
     train_seconds: float | None = None
     trial_seconds: float | None = None
     seeds: int = 1
+    halving: str | None = None
+    rungs: int | None = None
+    reduction: int = 3
+    ceiling: float | None = None
     random_baseline: bool = False
     warm_start: str | None = None
     warm_digest: str = ""
@@ -193,7 +199,7 @@ class RunConfig(_Frozen):
             pairs.append(("trials of --warm-start", *warm))
             bound = (
                 "resolution", "width", "cost", "target", "exponent", "limits", "front_cost",
-                "front_range", "table_digest", "epochs",
+                "front_range", "table_digest", "epochs", "halving", "rungs", "reduction", "ceiling",
             )  # fmt: skip
             pairs += [(n, getattr(self.search, n), getattr(other.search, n)) for n in bound]
         return pairs

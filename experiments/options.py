@@ -161,6 +161,22 @@ Confirm = Annotated[
 SearchEpochs = Annotated[
     int, typer.Option("--search-epochs", min=1, help="epochs of one evaluation")
 ]
+Halving = Annotated[
+    str | None,
+    typer.Option(
+        "--halving", help="leave weak networks early: rungs of epochs, image-size or data"
+    ),
+]
+Rungs = Annotated[
+    int | None, typer.Option("--rungs", help="of --halving, the last one whole [up to 3 that fit]")
+]
+Reduction = Annotated[
+    int | None, typer.Option("--reduction", help="each rung has so many times the one before [3]")
+]
+Ceiling = Annotated[
+    float | None,
+    typer.Option("--ceiling", help="highest accuracy possible: what cannot win is not trained"),
+]
 Alpha = Annotated[str, typer.Option("--alpha", help="range of α (depth), as 1:2")]
 Beta = Annotated[str, typer.Option("--beta", help="range of β (width)")]
 Gamma = Annotated[str, typer.Option("--gamma", help="range of γ (resolution)")]

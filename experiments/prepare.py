@@ -15,7 +15,9 @@ from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
 from experiments.hinting import read_hints
 from experiments.progress import Reporter
+from experiments.progressive import make_stages
 from experiments.recipes import Recipe, load_recipe
+from experiments.rungs import resolve_rungs, rung_amounts
 from experiments.session import Session, data_config
 from experiments.space_files import read_space
 from experiments.store import RunFolder
@@ -28,7 +30,7 @@ from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 from search_spaces.spaces import make_space
 
-__all__ = ["DataRequest", "SearchRequest", "load_requested", "reopen", "start"]
+__all__ = ["DataRequest", "HalvingRequest", "SearchRequest", "load_requested", "reopen", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class DataRequest:
     workers: int | None = None
     deterministic: bool = False
     track: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HalvingRequest:
+    """Says what of a training is divided into rungs; None: as many as fit, up to three."""
+
+    over: str
+    rungs: int | None = None
+    reduction: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,8 @@ class SearchRequest:
     hints_first: int = 0
     confirm: int = 3
     epochs: int = 4
+    halving: HalvingRequest | None = None
+    ceiling: float | None = None
 
 
 def _search_config(
@@ -108,6 +121,8 @@ def _search_config(
         hints_first=request.hints_first,
         confirm=request.confirm,
         epochs=request.epochs,
+        ceiling=request.ceiling,
+        **_halved(request, data, space, recipe),
         **_aimed(request.aim),
     )
     costing = _check_aim(request.aim, config, space, device=device, recipe=recipe)
@@ -128,6 +143,9 @@ def _front_range(request: SearchRequest, costing: Costing) -> tuple[float, float
             f"sampler {request.sampler} maximises one reward; "
             f"those for --objective front are {', '.join(FRONT_SAMPLERS)}"
         )
+    if request.halving is not None or request.ceiling is not None:
+        what = "--ceiling" if request.halving is None else "--halving"
+        raise InputError(f"{what} compares trials by one reward, and --objective front has none")
     reach = costing.reach(aim.cost)
     if reach is None:
         if aim.front_range is None:
@@ -154,6 +172,27 @@ def _warmed(request: SearchRequest, space: SearchSpace) -> dict[str, Any]:
         return {}
     earlier = read_earlier(path, space, sampler=request.sampler)
     return {"warm_start": str(path.expanduser().resolve()), "warm_digest": earlier.digest}
+
+
+def _halved(
+    request: SearchRequest, data: ImageData, space: SearchSpace, recipe: Recipe
+) -> dict[str, Any]:
+    """Returns what run.toml says of successive halving; raises `InputError` where none fits."""
+    asked = request.halving
+    if asked is None:
+        return {}
+    images, side = len(data.train), space.skeleton.resolution
+    rooms = {
+        "epochs": (request.epochs, 1),
+        "image-size": (side, space.skeleton.total_stride),
+        "data": (images, max(recipe.batch_size, data.num_classes)),
+    }
+    full, least = rooms[asked.over]
+    halving = resolve_rungs(asked.over, asked.rungs, asked.reduction, full=full, least=least)
+    if asked.over == "image-size":
+        for small in rung_amounts(asked.over, side, halving):
+            make_stages(recipe, resolution=small, images=images)
+    return {"halving": asked.over, "rungs": halving.rungs, "reduction": halving.reduction}
 
 
 def _aimed(aim: Aim) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def _best(path: Path, front: Front | None) -> dict[str, Any] | None:
     trained = rows[rows["accuracy"].notna() & rows["duplicate_of"].isna()]
     if not len(trained):
         return None
+    spent = rows[rows["duplicate_of"].isna()]  # what was left on the way, or failed, took time too
     best = trained.sort_values("reward", ascending=False, kind="stable").iloc[0]
     points = zip(trained["accuracy"], trained[front.cost], strict=True) if front else ()
     volume = {"hypervolume": front.hypervolume(points, tuple)} if front else {}
@@ -43,7 +44,7 @@ def _best(path: Path, front: Front | None) -> dict[str, Any] | None:
         "reward": float(best["reward"]),
         "trial": int(best["trial"]),
         "networks": len(trained),
-        "seconds": round(float(trained["seconds"].sum()), 3),
+        "seconds": round(float(spent["seconds"].sum()), 3),
     }
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
-from experiments.prepare import DataRequest, SearchRequest
+from experiments.prepare import DataRequest, HalvingRequest, SearchRequest
 from experiments.recipes import parse_overrides
 from experiments.run import RunPlan
+from experiments.rungs import check_fidelity
 from experiments.scale_step import GridPlan
 from experiments.tracking import parse_trackers
 from scaling.family import parse_phis
 from scaling.grid import GridRange, admitted
+from search_spaces.errors import InputError
 
 __all__ = ["data_request", "grid_plan", "run_plan", "search_request"]
 
@@ -61,6 +63,10 @@ def search_request(
     seeds: int = 1,
     hints: str | None = None,
     hints_first: int = 0,
+    halving: str | None = None,
+    rungs: int | None = None,
+    reduction: int | None = None,
+    ceiling: float | None = None,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -80,7 +86,25 @@ def search_request(
         seeds=seeds,
         hints=hints,
         hints_first=hints_first,
+        halving=_halving(halving, rungs, reduction),
+        ceiling=_ceiling(ceiling, halving),
     )
+
+
+def _halving(over: str | None, rungs: int | None, reduction: int | None) -> HalvingRequest | None:
+    if over is not None:
+        return HalvingRequest(check_fidelity(over), rungs, 3 if reduction is None else reduction)
+    for name, value in (("--rungs", rungs), ("--reduction", reduction)):
+        if value is not None:
+            raise InputError(f"{name} needs --halving, which says what is divided into rungs")
+    return None
+
+
+def _ceiling(accuracy: float | None, halving: str | None) -> float | None:
+    """Returns the highest accuracy possible; with halving that is 1, unless something is said."""
+    if accuracy is not None and not 0 < accuracy <= 1:
+        raise InputError(f"--ceiling is {accuracy:g}; an accuracy is above 0 and at most 1")
+    return 1.0 if accuracy is None and halving is not None else accuracy
 
 
 def _seconds(text: str | None, what: str) -> float | None:

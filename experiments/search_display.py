@@ -48,10 +48,12 @@ class SearchDisplay:
         return f"{self.label} {self.shown + 1} of {self.asked.trials}"
 
     def _take(self, record: TrialRecord) -> bool:
-        """Counts a trial that evaluated a network, and keeps the best of them."""
-        if record.evaluation is None or record.duplicate_of is not None:
+        """Counts a trial that trained a network, and keeps the best of those trained whole."""
+        if record.duplicate_of is not None:
             return False
-        self.shown += 1
+        self.shown += bool(record.evaluation or record.pruned)
+        if record.evaluation is None:
+            return False
         if self.best is None or (record.reward or 0) > (self.best.reward or 0):
             self.best = record
         over = self.asked.front_cost
@@ -81,8 +83,9 @@ class SearchDisplay:
 
     def resume(self, record: TrialRecord) -> None:
         """Takes in a trial that finished in an earlier process."""
-        if self._take(record):
-            self.reporter.skip(self.unit)
+        before = self.shown
+        self._take(record)
+        self.reporter.skip(self.unit * (self.shown - before))
 
     def trial(self, record: TrialRecord) -> None:
         """Reports a trial that has just finished."""
@@ -91,6 +94,10 @@ class SearchDisplay:
             reporter.done(0, f"{name}: same network as {self.label} {record.duplicate_of}")
         elif record.refused:
             reporter.done(0, f"{name} not trained: {record.refused}")
+        elif record.pruned:
+            self._take(record)
+            text = f"{self.label} {self.shown}/{self.asked.trials} left: {record.pruned}"
+            reporter.done(self.unit, text)
         elif record.evaluation is None:
             reporter.note(f"{name} failed: {record.error}")
         elif self._take(record):

@@ -36,6 +36,9 @@ def trial_rows(trials: list[TrialRecord]) -> list[dict[str, Any]]:
             "duplicate_of": trial.duplicate_of,
             "error": trial.error,
             "refused": trial.refused,
+            "pruned": trial.pruned,
+            "rung": len(trial.rungs) or None,
+            "rung_accuracy": trial.rungs[-1] if trial.rungs else None,
             **trial.choices,
         }
         for trial in trials

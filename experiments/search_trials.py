@@ -10,11 +10,13 @@ from typing import Any
 from optuna.study import Study
 
 from experiments.config import SearchConfig
+from experiments.halving import staged
 from experiments.search_display import SearchDisplay
 from experiments.search_results import trial_rows
 from experiments.session import Session
 from nas.costs import Costing
-from nas.evaluation import Evaluation
+from nas.evaluation import Evaluation, Evaluator
+from nas.halving import Staged
 from nas.objective import Goal
 from nas.search import Budget, SamplerFactory, search
 from nas.trials import TrialRecord, records
@@ -52,22 +54,31 @@ def run_trials(
     for record in records(study, space):
         display.resume(record)
 
-    def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
-        spec = replace(spec, name=display.next_name)
-        return session.evaluate(
-            spec, seed=seed, epochs=asked.epochs, planned=searching.unit, limit=asked.trial_seconds
-        )
-
     try:
         trials = search(
-            study, space, evaluate, searching.goal,
+            study, space, _evaluator(searching, display), searching.goal,
             sampler=sampler,
             budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
             seed=seed,
             on_trial=display.trial,
             costing=searching.costing,
+            ceiling=asked.ceiling,
         )  # fmt: skip
     finally:
         session.folder.write_table(path, table(records(study, space)))
     display.ended()
     return trials
+
+
+def _evaluator(searching: Searching, display: SearchDisplay) -> Evaluator | Staged:
+    session, asked, unit = searching.session, searching.asked, searching.unit
+    if asked.halving is not None:
+        return staged(session, asked, unit=unit, name=lambda: display.next_name)
+
+    def evaluate(spec: ArchSpec, *, seed: int) -> Evaluation:
+        spec = replace(spec, name=display.next_name)
+        return session.evaluate(
+            spec, seed=seed, epochs=asked.epochs, planned=unit, limit=asked.trial_seconds
+        )
+
+    return evaluate

@@ -37,6 +37,8 @@ def search(
     random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     hints: o.Hints = None, hints_first: o.HintsFirst = 0,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
+    halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
+    ceiling: o.Ceiling = None,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
@@ -65,7 +67,8 @@ def search(
         aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
-        epochs=search_epochs, seeds=seeds, hints=hints, hints_first=hints_first,
+        epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
+        seeds=seeds, hints=hints, hints_first=hints_first,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -117,11 +118,13 @@ class Session:
         epochs: int,
         planned: float | None = None,
         limit: float | None = None,
+        rungs: Mapping[int, Callable[[float], None]] | None = None,
     ) -> Evaluation:
         """Trains a network and returns its validation accuracy, or looks that training up.
 
         The caller tells the reporter of the work that it `planned` for this (None: `work`) once it
-        is done. Raises `RunError` for a training that takes longer than `limit` seconds.
+        is done. Raises `RunError` for a training that takes longer than `limit` seconds, and what
+        `rungs`, told of the accuracy after some epochs, raise.
         """
         recipe = self.short_recipe(epochs)
         key = self.key(spec, recipe, seed)
@@ -134,7 +137,9 @@ class Session:
         work = self.work(spec, epochs) if planned is None else planned
         progress = self._progress(spec, recipe, name, work=work)
         step = progress.step if limit is None else both(progress.step, time_limit(limit, start))
-        engine = Engine(workers=self.workers, on_note=self.reporter.note, on_step=step)
+        engine = Engine(
+            workers=self.workers, on_note=self.reporter.note, on_step=step, rungs=rungs or {}
+        )
         trained = train(
             spec, self.data, recipe,
             seed=seed, device=self.device, on_epoch=progress.epoch, engine=engine,

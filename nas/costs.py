@@ -134,15 +134,28 @@ class Costing:
 
         Raises `InputError` where a million draws found none.
         """
+        found = self.draw_any(rng)
+        if found is not None:
+            return found
+        asked = " and ".join(amount(name, most) for name, most in self.limits.items())
+        raise InputError(f"none of {MOST_DRAWS:,} random networks is within {asked}")
+
+    def draw_any(
+        self, rng: np.random.Generator, *, also: Callable[[Array], Array] | None = None
+    ) -> dict[str, Value] | None:
+        """Draws uniformly among the networks that are allowed, and that `also` (N,) lets through.
+
+        None where a million draws found none.
+        """
         drawn, many = 0, FEWEST_DRAWS
         while drawn < MOST_DRAWS:
             rows = self.space.sample_encoded(rng, many)
-            found = np.flatnonzero(self.allowed(rows))
+            right = self.allowed(rows)
+            found = np.flatnonzero(right if also is None else right & also(rows))
             if len(found):
                 return self.space.values(rows[found[0]])
             drawn, many = drawn + many, min(2 * many, DRAWS)
-        asked = " and ".join(amount(name, most) for name, most in self.limits.items())
-        raise InputError(f"none of {MOST_DRAWS:,} random networks is within {asked}")
+        return None
 
     def reach(self, name: str) -> tuple[float, float] | None:
         """Returns the least and the most of a cost in the space, exactly; None if not `exact`."""

@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from optuna import TrialPruned
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from nas.ceiling import CANNOT_WIN, make_ceiling
 from nas.costs import Costing
-from nas.evaluation import Evaluator
+from nas.evaluation import Evaluation, Evaluator
+from nas.halving import Staged
 from nas.objective import Goal
 from nas.samplers.fixed import FixedSampler
 from nas.trials import INTERRUPTED, TrialRecord, record_of, records
@@ -75,7 +78,7 @@ def give_up_running(study: Study) -> int:
 def search(
     study: Study,
     space: SearchSpace,
-    evaluate: Evaluator,
+    evaluate: Evaluator | Staged,
     goal: Goal,
     *,
     sampler: SamplerFactory,
@@ -83,17 +86,20 @@ def search(
     seed: int = 0,
     on_trial: Callable[[TrialRecord], None] | None = None,
     costing: Costing | None = None,
+    ceiling: float | None = None,
 ) -> list[TrialRecord]:
     """Evaluates networks of `space` until the budget is spent; returns all of the study's trials.
 
     A network that was evaluated before, under whatever choices, takes that result and does not
-    count. One that `costing` finds over a limit is refused: not trained, and not counted.
+    count. One that `costing` finds over a limit is refused: not trained, and not counted. So is
+    one that cannot win even with an accuracy of `ceiling`, where its reward's factor is exact.
+    A `Staged` evaluation that falls behind is left, and counts: it is a trial that was pruned.
     Raises `RunError` after five evaluations in a row that failed, or 200 networks in a row that
     were refused; `InputError` where a user's own reward makes no sense.
     """
     give_up_running(study)
     deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-    loop = _Loop(study, costing or Costing(space), evaluate, goal, sampler, seed)
+    loop = _Loop(study, costing or Costing(space), evaluate, goal, sampler, seed, ceiling)
     for record in records(study, space):
         loop.remember(record)
     while loop.goes_on(budget) and time.monotonic() < deadline:
@@ -111,16 +117,21 @@ class _Loop:
         self,
         study: Study,
         costing: Costing,
-        evaluate: Evaluator,
+        evaluate: Evaluator | Staged,
         goal: Goal,
         sampler: SamplerFactory,
         seed: int,
+        ceiling: float | None,
     ) -> None:
         self.study, self.evaluate, self.goal = study, evaluate, goal
+        self.ceiling = make_ceiling(ceiling, goal, costing)
+        if isinstance(evaluate, Staged):
+            study.pruner = evaluate.halving.pruner()
         self.costing, self.space = costing, costing.space
         self.sampler, self.seed = sampler, seed
         self.known: dict[str, TrialRecord] = {}
         self.finished = self.evaluated = self.duplicates = self.failures = self.refusals = 0
+        self.hopeless = 0  # refused one after another since they cannot win
         self.spent = 0.0
 
     def goes_on(self, budget: Budget) -> bool:
@@ -130,8 +141,9 @@ class _Loop:
 
     @property
     def exhausted(self) -> bool:
-        """Tells whether random draws, too, found nothing new: the space is all but used up."""
-        return self.duplicates >= 2 * MAX_DUPLICATES + 2 * len(self.known)
+        """Tells whether random draws, too, found nothing new that could win: all is used up."""
+        used_up = self.duplicates >= 2 * MAX_DUPLICATES + 2 * len(self.known)
+        return used_up or self.hopeless >= REFUSALS_TO_GIVE_UP
 
     def remember(self, record: TrialRecord) -> None:
         """Takes a finished trial into account; one that was interrupted leaves no trace."""
@@ -146,16 +158,17 @@ class _Loop:
         self.spent += record.seconds or 0.0
         if record.refused:
             self.refusals += 1
+            self.hopeless += record.refused.startswith(CANNOT_WIN)
         elif record.error:
             self.failures += 1
         else:
             self.evaluated += 1
-            self.failures = self.refusals = 0
+            self.failures = self.refusals = self.hopeless = 0
 
     def ask(self) -> tuple[Trial, ArchSpec]:
         """Starts a trial; a sampler gives way to random draws where it only brings up the same.
 
-        That is networks which are known, or such as are over a limit.
+        That is networks which are known, or such as are over a limit or cannot win.
         """
         seed = derive_seed(self.seed, "sampler", self.finished)
         stuck = self.duplicates >= MAX_DUPLICATES or self.refusals >= MAX_REFUSALS
@@ -167,9 +180,14 @@ class _Loop:
         return trial, self.space.decode(trial.params)
 
     def _random(self, seed: int) -> BaseSampler:
+        rng = np.random.default_rng(seed)
+        if self.ceiling is not None:
+            if drawn := self.ceiling.draw(self.study, rng):
+                return FixedSampler(drawn)
+            self.hopeless = REFUSALS_TO_GIVE_UP
         if not self.costing.limits:
             return RandomSampler(seed=seed)
-        return FixedSampler(self.costing.draw(np.random.default_rng(seed)))
+        return FixedSampler(self.costing.draw(rng))
 
     def run(self, trial: Trial, spec: ArchSpec) -> TrialRecord:
         """Evaluates a trial, or takes the result of the same network, and tells the study."""
@@ -178,7 +196,7 @@ class _Loop:
         if name in self.known:
             self._tell_duplicate(trial, self.known[name])
         else:
-            self._tell_new(trial, spec, name)
+            self._tell_new(trial, spec)
         frozen = self.study.get_trials(deepcopy=False)[trial.number]
         record = record_of(frozen, self.space)
         self.remember(record)
@@ -190,10 +208,10 @@ class _Loop:
         """Raises `RunError` where trial after trial came to nothing."""
         if record.error and self.failures >= MAX_FAILURES:
             raise RunError(f"{self.failures} trials in a row failed; the last one: {record.error}")
-        if record.refused and self.refusals >= REFUSALS_TO_GIVE_UP:
+        over = self.refusals - self.hopeless
+        if record.refused and over >= REFUSALS_TO_GIVE_UP:
             raise RunError(
-                f"{self.refusals} networks in a row were over a limit; the last one: "
-                f"{record.refused}"
+                f"{over} networks in a row were over a limit; the last one: {record.refused}"
             )
 
     def _tell_duplicate(self, trial: Trial, first: TrialRecord) -> None:
@@ -201,6 +219,9 @@ class _Loop:
         trial.set_user_attr("costs", dict(first.costs))
         if first.refused:
             self._refuse(trial, first.refused)
+            return
+        if first.pruned:
+            self._prune(trial, first.pruned)
             return
         if first.evaluation is None:
             trial.set_user_attr("error", first.error)
@@ -215,15 +236,36 @@ class _Loop:
         trial.set_user_attr("refused", reason)
         self.study.tell(trial, state=TrialState.PRUNED)
 
-    def _tell_new(self, trial: Trial, spec: ArchSpec, name: str) -> None:
+    def _prune(self, trial: Trial, reason: str) -> None:
+        trial.set_user_attr("pruned", reason)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def _hopeless(self, costs: Mapping[str, float]) -> str | None:
+        """Says why a network of these costs cannot win; None where it can, for all one knows."""
+        return None if self.ceiling is None else self.ceiling.why(self.study, costs)
+
+    def _evaluation(self, trial: Trial, spec: ArchSpec, costs: Mapping[str, float]) -> Evaluation:
+        seed = derive_seed(self.seed, "trial", fingerprint(spec))
+        if not isinstance(self.evaluate, Staged):
+            return self.evaluate(spec, seed=seed)
+        return self.evaluate.run(
+            trial, spec, seed=seed,
+            reward=lambda accuracy: self.goal.reward(accuracy, costs),
+            hopeless=lambda: self._hopeless(costs),
+        )  # fmt: skip
+
+    def _tell_new(self, trial: Trial, spec: ArchSpec) -> None:
         start = time.perf_counter()
         try:
             costs, over = self.costing.of(spec)
             trial.set_user_attr("costs", costs)
-            if over is not None:
-                self._refuse(trial, over)
+            if reason := over or self._hopeless(costs):
+                self._refuse(trial, reason)
                 return
-            evaluation = self.evaluate(spec, seed=derive_seed(self.seed, "trial", name))
+            evaluation = self._evaluation(trial, spec, costs)
+        except TrialPruned as pruned:
+            self._prune(trial, str(pruned))
+            return
         except Exception as error:  # noqa: BLE001 (a trial's fault is recorded; the search goes on)
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
             trial.set_user_attr("seconds", round(time.perf_counter() - start, 3))

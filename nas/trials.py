@@ -23,10 +23,12 @@ FINISHED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 class TrialRecord:
     """Describes one trial of a study: what was chosen and what came out.
 
-    `duplicate_of` is the number of the trial that had the same network first. `refused` says which
-    limit the network is over, where it was not trained for that. `costs` are in `nas.costs.UNITS`.
-    `seconds` are those that the evaluation took, also where it failed. `reward` is what the base
-    has the most of, `values` are what the study was told.
+    `duplicate_of` is the number of the trial that had the same network first. `refused` says why
+    the network was not trained, over which limit it is or that it cannot win; `pruned` why its
+    training was left. `rungs` are the accuracies at the rungs of its evaluation, where it had any.
+    `costs` are in `nas.costs.UNITS`. `seconds` are those that the evaluation took, also where it
+    failed or was left. `reward` is what the base has the most of, `values` are what the study was
+    told.
     """
 
     number: int
@@ -42,6 +44,8 @@ class TrialRecord:
     costs: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
     values: tuple[float, ...] = ()
+    pruned: str | None = None
+    rungs: tuple[float, ...] = ()
 
 
 def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
@@ -58,7 +62,9 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
     evaluation = Evaluation(**attrs["evaluation"]) if evaluated else None
     values = trial.values if trial.state == TrialState.COMPLETE else None
-    refused = attrs.get("refused")
+    refused, rungs = attrs.get("refused"), attrs.get("rungs", [])
+    pruned = attrs.get("pruned")
+    spent = rungs[-1]["seconds"] if pruned and rungs else attrs.get("seconds")
     error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
     return TrialRecord(
         number=trial.number,
@@ -73,5 +79,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         refused=refused,
         costs=dict(attrs.get("costs", {})) | (evaluation.counts if evaluation else {}),
         values=tuple(values or ()),
-        seconds=evaluation.seconds if evaluation else attrs.get("seconds"),
+        seconds=evaluation.seconds if evaluation else spent,
+        pruned=pruned,
+        rungs=tuple(rung["accuracy"] for rung in rungs),
     )

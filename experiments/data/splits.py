@@ -8,10 +8,11 @@ from experiments.data.image_data import IndexArray, Part
 from experiments.data.pool import PartArray, Pool
 from search_spaces.errors import InputError
 
-__all__ = ["Split", "apportion", "check_fraction", "choose", "split"]
+__all__ = ["Split", "apportion", "check_fraction", "choose", "split", "thin"]
 
 _PARTS_TO_FILL = 3
 _LIMIT_STREAM = len(Part)  # beside the streams that are numbered by the part they carve
+_THIN_STREAM = _LIMIT_STREAM + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,17 @@ def split(
                 "two or more of one class are needed"
             )
     return Split(*(np.flatnonzero(parts == part).astype(np.int64) for part in Part))
+
+
+def thin(members: IndexArray, labels: IndexArray, count: int, *, seed: int) -> IndexArray:
+    """Returns `count` of the sorted members, in proportion by class, at least one of each.
+
+    `labels` are of all images. More of them with the same seed include the fewer ones, as far as
+    the rounding of the classes' shares lets them.
+    """
+    counts = np.bincount(labels[members])
+    shares = apportion(count, counts, low=np.minimum(counts, 1), high=counts)
+    return _draw(members, labels, shares, np.random.default_rng([seed, _THIN_STREAM]))
 
 
 def _carve(

@@ -27,7 +27,7 @@ __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
 
 _COLUMNS = (
     "trial", "state", "fingerprint", "reward", "accuracy", *UNITS, "seconds", "seed",
-    "duplicate_of", "error", "refused", "search_seed",
+    "duplicate_of", "error", "refused", "pruned", "rung", "rung_accuracy", "search_seed",
 )  # fmt: skip
 
 
@@ -35,8 +35,10 @@ _COLUMNS = (
 class Trial:
     """Holds a row of trials.parquet; `blocks` are the network's block strings.
 
-    `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took;
-    `search_seed` is the seed of the search, where there were several.
+    `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
+    `rung` counts the rungs that it came to, where there were any, `rung_accuracy` is that at the
+    last of them, and `pruned` says why it was left before there were all. `search_seed` is the seed
+    of the search, where there were several.
     """
 
     number: int
@@ -48,6 +50,9 @@ class Trial:
     duplicate: bool
     error: str | None
     refused: str | None
+    pruned: str | None
+    rung: int | None
+    rung_accuracy: float | None
     blocks: tuple[str, ...]
     search_seed: int | None = None
 
@@ -55,6 +60,11 @@ class Trial:
     def evaluated(self) -> bool:
         """Tells whether a network was trained for this trial, and gave an accuracy."""
         return self.accuracy is not None and "macs" in self.costs and not self.duplicate
+
+    @property
+    def left(self) -> bool:
+        """Tells whether a network's training was left on the way."""
+        return self.pruned is not None and not self.duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,9 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         duplicate=row["duplicate_of"] is not None,
         error=row["error"],
         refused=row.get("refused"),
+        pruned=row.get("pruned"),
+        rung=None if row.get("rung") is None else int(row["rung"]),
+        rung_accuracy=row.get("rung_accuracy"),
         blocks=blocks,
         search_seed=row.get("search_seed"),
     )

@@ -155,6 +155,8 @@ def trials_figure(contents: Contents) -> go.Figure:
     trials = [trial for trial in contents.trials if trial.evaluated and over in trial.costs]
     points = _points(trials, over)
     figure.add_trace(_marks(*points, name="trial", color=TRIED, size=7, opacity=0.75))
+    left = _left_marks(contents, over)
+    figure.add_traces(left)
     numbers = {entry["trial"] for entry in contents.front}
     front = sorted((t for t in trials if t.number in numbers), key=lambda t: t.costs[over])
     if front:
@@ -170,8 +172,24 @@ def trials_figure(contents: Contents) -> go.Figure:
     chosen = [t for t in trials if t.number == contents.choice.get("trial")]
     if chosen:
         figure.add_trace(_marks(*_points(chosen, over), name="chosen", **STAR))
-    cost_axis(figure, [*points[0], *lines.values()], over)
+    cost_axis(figure, [*points[0], *lines.values(), *(x for each in left for x in each.x)], over)
     return figure
+
+
+def _left_marks(contents: Contents, over: str) -> list[go.Scatter]:
+    """Returns the networks whose trainings were left, with their accuracies at the last rung."""
+    left = [trial for trial in contents.trials if trial.left and over in trial.costs]
+    texts = [
+        _hover(
+            f"trial {trial.number}, left at rung {trial.rung}",
+            [f"accuracy there {trial.rung_accuracy or 0:.2%}"],
+            trial.blocks,
+        )
+        for trial in left
+    ]
+    x, y = [trial.costs[over] for trial in left], [trial.rung_accuracy or 0.0 for trial in left]
+    style: dict[str, Any] = {"color": TRIED, "symbol": "circle-open", "size": 6}
+    return [_marks(x, y, texts, name="left at a rung", **style)] if left else []
 
 
 def _result_hover(contents: Contents, row: Mapping[str, Any]) -> str:

@@ -30,10 +30,9 @@ def hypervolume_figure(contents: Contents, *, by: str = "time") -> go.Figure:
     front = front_of(contents.config.search) or _spanned(trials, over)
     if front is None:
         return figure
-    figure.add_trace(_growth(trials, front, by, "the search", PALETTE[0]))
-    drawn = _placed(contents.random, over)
-    if drawn:
-        figure.add_trace(_growth(drawn, front, by, "random search", PALETTE[1]))
+    figure.add_trace(_growth(contents.trials, front, by, "the search", PALETTE[0]))
+    if _placed(contents.random, over):
+        figure.add_trace(_growth(contents.random, front, by, "random search", PALETTE[1]))
     return figure
 
 
@@ -49,10 +48,13 @@ def _spanned(trials: Sequence[Trial], cost: str) -> Front | None:
     return Front(Span(min(costs), max(costs)), base_reward(None, None, cost))
 
 
-def _growth(trials: Sequence[Trial], front: Front, by: str, name: str, color: str) -> go.Scatter:
+def _growth(
+    everything: Sequence[Trial], front: Front, by: str, name: str, color: str
+) -> go.Scatter:
     """Returns the stairs of hypervolumes after each trial."""
+    trials = _placed(everything, front.cost)
     areas = front.hypervolumes(trials, lambda t: (t.accuracy or 0.0, t.costs[front.cost]))
-    minutes = [s / 60 for s in itertools.accumulate(trial.seconds or 0.0 for trial in trials)]
+    minutes = _minutes(everything, trials)
     texts = [
         f"{name}: trial {trial.number}, after {at:.1f} minutes: {area:.2%}"
         for trial, at, area in zip(trials, minutes, areas, strict=True)
@@ -66,3 +68,10 @@ def _growth(trials: Sequence[Trial], front: Front, by: str, name: str, color: st
         hovertext=texts,
         hovertemplate="%{hovertext}<extra></extra>",
     )
+
+
+def _minutes(everything: Sequence[Trial], trials: Sequence[Trial]) -> list[float]:
+    """Returns when each of some trials had ended: after the trainings of all, also those left."""
+    spent = [0.0 if trial.duplicate else trial.seconds or 0.0 for trial in everything]
+    at = dict(zip((t.number for t in everything), itertools.accumulate(spent), strict=True))
+    return [at[trial.number] / 60 for trial in trials]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.aim_texts import cost_label, formula_text
 from experiments.aims import amount_text
-from experiments.amounts import format_count
+from experiments.amounts import format_count, format_seconds
 from experiments.goals import front_of
 from experiments.render import RESULT_COLUMNS, percent, result_rows
 from experiments.report import figures
-from experiments.report.contents import Contents, blocks_of
+from experiments.report.contents import Contents, Trial, blocks_of
 from experiments.report.drawing import draw
 from experiments.report.front_figures import hypervolume_figure
 from experiments.report.plots import Plots, side_by_side
@@ -155,16 +156,27 @@ def _area_text(contents: Contents) -> str:
 def _counts(contents: Contents) -> str:
     failed = [trial for trial in contents.trials if trial.state == "fail"]
     over = sum(trial.refused is not None for trial in contents.trials)
-    refused = f"{over:,} over a limit and not trained, " if over else ""
+    refused = f"{over:,} over a limit or without a chance and not trained, " if over else ""
     twice = sum(trial.duplicate and not trial.refused for trial in contents.trials)
+    left = [trial for trial in contents.trials if trial.left]
     text = (
-        f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained, "
+        f"{plural(len(contents.trials), 'trial')}: {_evaluated(contents):,} trained{_left(left)}, "
         f"{twice:,} with the network of an earlier trial (not trained again), "
         f"{refused}{len(failed):,} failed."
     )
     rows = [(trial.number, trial.error or "unknown", " ".join(trial.blocks)) for trial in failed]
     columns = {"trial": "left", "error": "text", "blocks": "code"}
     return paragraph(text) + (table("Failed trials", columns, rows) if rows else "")
+
+
+def _left(trials: Sequence[Trial]) -> str:
+    """Says how many trainings were left at which rung, and what they took."""
+    if not trials:
+        return ""
+    at = Counter(trial.rung or 0 for trial in trials)
+    rungs = ", ".join(f"{count:,} at rung {rung}" for rung, count in sorted(at.items()))
+    spent = format_seconds(sum(trial.seconds or 0.0 for trial in trials))
+    return f" to the end, {len(trials):,} left on the way ({rungs}; {spent})"
 
 
 def grid_section(contents: Contents, plots: Plots) -> str:

@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 
 from experiments.studies.problems import Problem
 
-__all__ = ["GOALS", "MARKS", "Searched", "search_problem", "summary"]
+__all__ = ["GOALS", "MARKS", "Searched", "incumbent", "search_problem", "summary"]
 
 GOALS = (1.0, 0.5, 0.25)  # percent of regret
 MARKS = (50, 100, 200, 400)  # trials
@@ -58,11 +58,12 @@ def search_problem(
         encoded = problem.space.encode(trial.params)
         macs, _ = problem.space.tables.count(encoded[None])
         study.tell(trial, problem.objective(problem.measure(encoded, rng), float(macs[0])))
-        regret.append(problem.regret(problem.space.encode(_incumbent(sampler, study))))
+        regret.append(problem.regret(problem.space.encode(incumbent(sampler, study))))
     return Searched(problem.name, name, seed, tuple(regret), tuple(milliseconds))
 
 
-def _incumbent(sampler: BaseSampler, study: optuna.Study) -> dict[str, Any]:
+def incumbent(sampler: BaseSampler, study: optuna.Study) -> dict[str, Any]:
+    """Returns the parameters that a sampler recommends, or the best measured."""
     recommend = getattr(sampler, "recommend", None)
     found: dict[str, Any] = recommend(study) if recommend else study.best_params
     return found

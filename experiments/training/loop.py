@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -61,7 +61,8 @@ class Engine:
 
     `workers` decode images that are not kept in memory (None: a core each, less one). The state is
     kept on the way every `checkpoint_seconds`. `on_start` is told of the epochs that an earlier
-    process finished, `on_step` of every step, `on_note` what a user should know.
+    process finished, `on_step` of every step, `on_note` what a user should know. `rungs` are told
+    the validation accuracy after epochs, by their number; what they raise ends the training.
     """
 
     workers: int | None = None
@@ -69,6 +70,7 @@ class Engine:
     on_start: Callable[[Sequence[EpochRecord]], None] | None = None
     on_step: Callable[[StepRecord], None] | None = None
     on_note: Callable[[str], None] | None = None
+    rungs: Mapping[int, Callable[[float], None]] = field(default_factory=dict)
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
@@ -232,9 +234,7 @@ class Trainer:
         network = self.network if self.average is None else self.average.network
         score = None
         if self.recipe.patience or number + 1 == self.recipe.epochs:
-            score = accuracy(
-                network, self.validation, self.normalize, self.device, resolution=self.resolution
-            )
+            score = self._accuracy(network)
         record = EpochRecord(
             epoch=number + 1,
             lr=self.rate(number, done.step - 1, done.step, stage),
@@ -248,7 +248,14 @@ class Trainer:
         )
         if self.progress.note(record):
             self.best = _weights(network)
+        if (tell := self.engine.rungs.get(number + 1)) is not None:
+            tell(self._accuracy(network) if score is None else score)
         return record
+
+    def _accuracy(self, network: nn.Module) -> float:
+        return accuracy(
+            network, self.validation, self.normalize, self.device, resolution=self.resolution
+        )
 
     def state(self) -> dict[str, Any]:
         """Returns everything a later process needs to go on from here."""

@@ -24,6 +24,7 @@ from nas.samplers.acquisition import best_rows, knowledge_gain, log_improvement
 from nas.samplers.base import StudySampler, finished, measured, sign, value
 from nas.samplers.columns import Columns
 from nas.samplers.known import Known
+from nas.samplers.rungs import believed
 from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
 
 __all__ = ["GreyBoxSampler", "best_row"]
@@ -46,8 +47,8 @@ class GreyBoxSampler(StudySampler):
 
     `known` says what is known of networks without training them; without it, or where a study's
     parameters are not those it speaks of, the values themselves are modelled. Trials that are
-    running count as networks whose result will be as expected; pruned ones are not tried again, and
-    teach nothing else.
+    running count as networks whose result will be as expected. Pruned ones are not tried again;
+    those that were left at a rung count with the result that it lets expect.
 
     `prior` maps rows of indices (N, choices) to the accuracies (N,) that are expected before any
     trial; the first `startup` trials (by default, about one for two choices) are then not spent on
@@ -75,6 +76,8 @@ class GreyBoxSampler(StudySampler):
     def _suggest(self, study: Study, space: dict[str, BaseDistribution]) -> dict[str, Any]:
         task = self._task(space)
         trials = self._trials(study, task)
+        if task.known is not None and task.known.ceiling is not None:
+            task = task.above(_most(study))
         rng = np.random.default_rng([self._seed, len(trials.values), len(trials.taken)])
         first = task.untried_first(trials)
         if len(first):
@@ -163,12 +166,36 @@ class GreyBoxSampler(StudySampler):
         running, refused = by_state[TrialState.RUNNING], by_state[TrialState.PRUNED]
         failed = filter(self._avoid, by_state[TrialState.FAIL])
         first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
-        rows, waiting, rest = (
+        waiting, rest = (
             columns.encode([trial.params for trial in trials])
-            for trials in (first, running, [*done, *failed, *refused, *running])
+            for trials in (running, [*done, *failed, *refused, *running])
         )
-        values = sign(study) * np.array([value(trial) for trial in first])
-        return Trials(rows, values, waiting, task.keys(rest))
+        rows, values = _observed(task, first, refused)
+        return Trials(rows, sign(study) * values, waiting, task.keys(rest))
+
+
+def _observed(
+    task: Task, done: list[FrozenTrial], pruned: list[FrozenTrial]
+) -> tuple[Array, Array]:
+    """Returns rows and values of trials: measured, or believed where one was left at a rung."""
+    encode = task.columns.encode
+    rows = encode([trial.params for trial in done])
+    values = np.array([value(trial) for trial in done])
+    left = [trial for trial in pruned if trial.intermediate_values]
+    if not left:
+        return rows, values
+    more = encode([trial.params for trial in left])
+    expected = believed(left, task.factor(more), done, task.factor(rows))
+    known = np.isfinite(expected)
+    numbers = np.array([trial.number for trial in (*done, *left)])
+    order = np.argsort(numbers[np.concatenate([np.ones(len(done), dtype=bool), known])])
+    both = np.concatenate([rows, more[known]]), np.concatenate([values, expected[known]])
+    return both[0][order], both[1][order]
+
+
+def _most(study: Study) -> float:
+    """Returns the best value, to be maximised, that was measured in a study."""
+    return max((sign(study) * float(t.value or 0) for t in finished(study)), default=-np.inf)
 
 
 @lru_cache(maxsize=8)

@@ -30,7 +30,7 @@ class Known:
     costs (N, P) of parts of the networks, such as stages; `canonical` returns rows that are equal
     where the networks are; `allowed` tells (N,) which may be tried; `hints` returns other numbers
     (N, H) that may tell of accuracy. `first` are encoded networks (M, choices) to try before any
-    others.
+    others. No accuracy is over `ceiling`, where one is given.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
@@ -42,9 +42,10 @@ class Known:
     hints: Callable[[Array], Array] | None = None
     first: Array | None = None
     place: Callable[[Array], Array] | None = None
+    ceiling: float | None = None
 
 
-def known_networks(goal: Goal, costing: Costing) -> Known:
+def known_networks(goal: Goal, costing: Costing, *, ceiling: float | None = None) -> Known:
     """Returns what is known of a space's networks: MACs and parameters, of each stage as well."""
     space = costing.space
 
@@ -60,6 +61,7 @@ def known_networks(goal: Goal, costing: Costing) -> Known:
         canonical=space.canonical,
         allowed=costing.allowed if costing.limits else None,
         place=_place(goal, costing) if isinstance(goal, Front) else None,
+        ceiling=ceiling,
     )
 
 

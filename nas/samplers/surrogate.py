@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -65,7 +66,7 @@ class Task:
 
     def __init__(self, columns: Columns, known: Known | None, prior: Prior | None = None) -> None:
         self.columns, self.known, self.prior = columns, known, prior
-        self._share = np.ones(0)
+        self._share, self._bar = np.ones(0), -np.inf
         self._whole, self._told = _Scale(), _Scale()
         reference = columns.sample(np.random.default_rng(0), REFERENCE)
         if known is not None:
@@ -117,9 +118,10 @@ class Task:
             expected = self.prior(rows)
             whole = np.concatenate([whole, self._told(expected[:, None])], axis=1)
         inputs = Inputs(self.columns.effects(rows), whole, *self.columns.places(rows))
-        return Described(inputs, self._factor(rows), expected)
+        return Described(inputs, self.factor(rows), expected)
 
-    def _factor(self, rows: Array) -> Array:
+    def factor(self, rows: Array) -> Array:
+        """Returns what turns accuracies into rewards (N,); 1 where that is not known."""
         if self.known is None or self.known.factor is None:
             return np.ones(len(rows))
         return self.known.factor(rows.astype(np.int64))
@@ -131,11 +133,22 @@ class Task:
         rows = self.known.first.astype(float)
         return rows[self.allowed(rows) & ~np.isin(self.keys(rows), trials.taken)]
 
+    def above(self, bar: float) -> Task:
+        """Returns the task of which only those rows may be tried whose reward could be `bar`."""
+        task = copy(self)
+        task._bar = bar
+        return task
+
     def allowed(self, rows: Array) -> Array:
         """Tells (N,) which rows may be tried."""
-        if self.known is None or self.known.allowed is None:
-            return np.ones(len(rows), dtype=bool)
-        return self.known.allowed(rows.astype(np.int64))
+        right = np.ones(len(rows), dtype=bool)
+        if self.known is None:
+            return right
+        if self.known.allowed is not None:
+            right &= self.known.allowed(rows.astype(np.int64))
+        if self.known.factor is not None and self.known.ceiling is not None:
+            right &= self.factor(rows) * self.known.ceiling >= self._bar
+        return right
 
 
 def fitted_on(count: int) -> slice:
