@@ -13,8 +13,9 @@ from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from experiments.config import TrainingConfig
-    from experiments.prepare import DataRequest, SearchRequest
+    from experiments.prepare import DataRequest
     from experiments.progress import Reporter
+    from experiments.search_request import SearchRequest
     from experiments.session import Session
 
 __all__ = ["given", "opened", "reopened", "reporting", "session_of"]

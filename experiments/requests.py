@@ -7,11 +7,12 @@ from pathlib import Path
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
-from experiments.prepare import DataRequest, HalvingRequest, SearchRequest
+from experiments.prepare import DataRequest
 from experiments.recipes import parse_overrides
 from experiments.run import RunPlan
 from experiments.rungs import check_fidelity
 from experiments.scale_step import GridPlan
+from experiments.search_request import HalvingRequest, SearchRequest
 from experiments.tracking import parse_trackers
 from scaling.family import parse_phis
 from scaling.grid import GridRange, admitted

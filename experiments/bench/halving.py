@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.timing import Rows
-from experiments.prepare import DataRequest, HalvingRequest, SearchRequest, start
+from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
+from experiments.search_request import HalvingRequest, SearchRequest
 from experiments.search_step import run_search
 from experiments.store import RunFolder
 from experiments.studies.curves import Spent, curve_rows, search_curves

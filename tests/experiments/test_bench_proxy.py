@@ -13,8 +13,9 @@ from experiments import fidelity
 from experiments.aims import Aim
 from experiments.bench.proxy import ProxyOptions, check_proxy, check_run, draw_networks
 from experiments.fidelity import Fidelity
-from experiments.prepare import DataRequest, SearchRequest, start
+from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
+from experiments.search_request import SearchRequest
 from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import train

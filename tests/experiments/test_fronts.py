@@ -14,9 +14,9 @@ from experiments.arch import resolve_arch
 from experiments.config import read_config
 from experiments.goals import front_of
 from experiments.latency import Timing
-from experiments.prepare import SearchRequest
 from experiments.random_baseline import random_comparison, random_text
 from experiments.report import report_document
+from experiments.search_request import SearchRequest
 from experiments.search_results import search_document
 from experiments.search_step import run_search
 from search_spaces.codec import fingerprint
@@ -152,6 +152,8 @@ def test_a_measured_cost_needs_a_range_and_leaves_the_front_to_tpe(
     ("words", "message"),
     [
         (("--sampler", "ppo"), "sampler ppo maximises one reward; those for --objective front are"),
+        (("--halving", "epochs"), "--halving compares trials by one reward"),
+        (("--ceiling", "0.9"), "--ceiling compares trials by one reward"),
         (("--front-range", "4M"), "--front-range '4M' cannot be read; write it as LOW:HIGH"),
         (("--front-range", "4M:1M"), "from 4e+06 to 1e+06 are no range"),
         (("--front-range", "4M:x"), "--front-range 'x'"),

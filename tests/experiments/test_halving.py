@@ -15,9 +15,9 @@ from experiments.data import ImageData
 from experiments.data.portion import portion
 from experiments.device import Device
 from experiments.halving import staged
-from experiments.prepare import HalvingRequest, SearchRequest
 from experiments.recipes import load_recipe
 from experiments.rungs import resolve_rungs, rung_amounts
+from experiments.search_request import HalvingRequest, SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
 from experiments.train import Engine, train

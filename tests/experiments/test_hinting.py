@@ -11,7 +11,7 @@ import pytest
 from experiments import hinting
 from experiments.aims import Aim
 from experiments.hinting import hinted, read_hints
-from experiments.prepare import SearchRequest
+from experiments.search_request import SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
 from experiments.space_files import space_of

@@ -17,10 +17,10 @@ from experiments.costing import costing_of
 from experiments.device import Device
 from experiments.latency import Timing
 from experiments.latency_table import LatencyTable, MadeFor
-from experiments.prepare import SearchRequest
 from experiments.report import write_report
 from experiments.report.contents import read_contents
 from experiments.report.sections import _counts
+from experiments.search_request import SearchRequest
 from experiments.search_step import run_search
 from experiments.space_files import space_of
 from nas.costs import Costing

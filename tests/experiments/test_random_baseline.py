@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from experiments.aims import Aim
-from experiments.prepare import SearchRequest
 from experiments.progress import Reporter
 from experiments.random_baseline import random_comparison, random_text
 from experiments.report.contents import read_contents
 from experiments.report.figures import progress_figure
+from experiments.search_request import SearchRequest
 from experiments.search_step import run_search, search_work
 from experiments.session import Session
 from nas.evaluation import Evaluation

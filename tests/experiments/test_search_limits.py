@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.aims import Aim
-from experiments.prepare import SearchRequest
+from experiments.search_request import SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
 from experiments.training.loop import StepRecord

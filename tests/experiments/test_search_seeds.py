@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from experiments.aims import Aim
-from experiments.prepare import DataRequest, SearchRequest, start
+from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
 from experiments.report.contents import read_contents
 from experiments.report.page import page
 from experiments.report.seeds_section import best_by_seed, seeds_figure
+from experiments.search_request import SearchRequest
 from experiments.search_results import search_document
 from experiments.search_step import run_search, search_work
 from experiments.seed_results import read_seeds, seeds_text

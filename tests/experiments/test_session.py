@@ -11,9 +11,10 @@ from experiments.aims import Aim
 from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
 from experiments.feeds import open_feed
-from experiments.prepare import DataRequest, SearchRequest, reopen, start
+from experiments.prepare import DataRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
+from experiments.search_request import SearchRequest
 from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import Trained, train

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from experiments.aims import Aim
-from experiments.prepare import DataRequest, SearchRequest, reopen, start
+from experiments.prepare import DataRequest, reopen, start
 from experiments.progress import Reporter
 from experiments.report.contents import read_contents
+from experiments.search_request import SearchRequest
 from experiments.search_results import search_document
 from experiments.search_step import run_search
 from experiments.space_files import read_space, space_of

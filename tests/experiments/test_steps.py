@@ -14,11 +14,11 @@ from experiments.aims import Aim
 from experiments.arch import resolve_arch
 from experiments.export import parse_formats
 from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
-from experiments.prepare import SearchRequest
 from experiments.recipes import Recipe
 from experiments.requests import grid_plan
 from experiments.results import read_results, write_results
 from experiments.run import RunPlan, run_all
+from experiments.search_request import SearchRequest
 from experiments.search_results import search_document
 from experiments.search_step import run_search
 from experiments.session import Session

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from experiments.aims import Aim
-from experiments.prepare import DataRequest, SearchRequest, start
+from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
+from experiments.search_request import SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
 from experiments.space_files import space_of
