@@ -13,7 +13,7 @@ from experiments.run import RunPlan
 from experiments.scale_step import GridPlan
 from experiments.tracking import parse_trackers
 from scaling.family import parse_phis
-from scaling.grid import GridRange, admitted
+from scaling.grid import GridRange, nominal_points
 
 __all__ = ["data_request", "grid_plan", "run_plan", "search_request"]
 
@@ -100,7 +100,7 @@ def grid_plan(
         step=step,
         tolerance=tolerance,
     )
-    admitted(grid)
+    nominal_points(grid)
     return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds)
 
 
