@@ -27,6 +27,7 @@ __all__ = [
     "spread",
 ]
 
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Holds constants worth training, and the network that they make of the base at φ = 1.

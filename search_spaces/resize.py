@@ -64,7 +64,7 @@ def resize(
     """Multiplies widths and depths and sets the resolution (pixels).
 
     A width of exactly 1 leaves every width as it is, also one that is no multiple of the divisor.
-    The inner width of a bottleneck is rounded by itself, since a quarter of 280 is no multiple of 8.
+    The inner width of a bottleneck is rounded by itself: a quarter of 280 is no multiple of 8.
     Raises `SpecError` for multipliers that are not positive.
     """
     if not (0 < width < math.inf and 0 < depth < math.inf):

@@ -177,8 +177,9 @@ def test_final_rows_report_mean_deviation_and_cost_over_seeds(
 def test_members_are_trained_smallest_first_the_base_with_every_seed(
     session: Session, tiny: ArchSpec, quick: Recipe
 ) -> None:
-    members = phi_ladder(replace(tiny, resolution=12), PAPER, (1.0, 0.0))
-    rows = train_members(session, members, recipe=quick, seeds=2)
+    base = replace(tiny, resolution=12)
+    members = phi_ladder(base, PAPER, (1.0, 0.0))
+    rows = train_members(session, members, base=base, recipe=quick, seeds=2)
     assert [(row.role, len(row.test)) for row in rows] == [("base", 2), ("φ = 1", 1)]
     assert math.isnan(rows[1].deviation)
     assert isinstance(rows[0], FinalRow)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.compound import PAPER, Constants, implied_phi, macs_label, macs_text, multipliers, scale
+from scaling.compound import (
+    PAPER,
+    Constants,
+    implied_phi,
+    macs_label,
+    macs_text,
+    multipliers,
+    scale,
+)
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.cost import cost
 from search_spaces.errors import InputError

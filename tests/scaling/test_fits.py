@@ -42,4 +42,4 @@ def test_what_cannot_train_at_all_has_no_batch(b0: ArchSpec) -> None:
 @pytest.mark.parametrize("machine", [{"batch": 0}, {"memory_bytes": 0}])
 def test_a_machine_without_sense_is_refused(machine: dict[str, int]) -> None:
     with pytest.raises(InputError, match="must both be positive"):
-        Machine("cpu", **machine)  # type: ignore[arg-type]
+        Machine("cpu", **machine)

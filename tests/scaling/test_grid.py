@@ -93,7 +93,9 @@ def test_a_counted_grid_that_is_empty_says_what_is_nearest(b0: ArchSpec) -> None
     grid = GridRange(
         alpha=(1.0, 1.0), beta=(1.0, 1.1), gamma=(1.0, 1.0), constraint="counted", product=3
     )
-    with pytest.raises(InputError, match=r"no counted MACs ratio of efficientnet_b0 is within 0\.1"):
+    with pytest.raises(
+        InputError, match=r"no counted MACs ratio of efficientnet_b0 is within 0\.1"
+    ):
         candidates(b0, grid)
 
 
