@@ -30,8 +30,8 @@ def print_candidates(document: Document) -> None:
     ratios = [c["macs_ratio"] for c in found]
     print_lines(
         [
-            f"{document['networks']} different networks of {document['base']['name']}, which "
-            f"really cost {min(ratios):.2f} to {max(ratios):.2f} times its MACs"
+            f"different networks: {document['networks']}; they really cost {min(ratios):.2f} to "
+            f"{max(ratios):.2f} times the MACs of {document['base']['name']}"
         ]
     )
 

@@ -91,7 +91,7 @@ def _admitted(grid: GridRange, ratio: Callable[[Constants], float], what: str) -
         nearest = min(ratios, key=lambda point: grid.distance(ratios[point]))
         raise InputError(
             f"grid: no {what} is within {grid.tolerance:g} of {grid.product:g}; the nearest is "
-            f"{ratios[nearest]:.4g} at {_written(nearest)}: widen the ranges or the tolerance"
+            f"{ratios[nearest]:.6g} at {_written(nearest)}: widen the ranges or the tolerance"
         )
     return sorted(
         points, key=lambda point: (round(grid.distance(ratios[point]), 9), astuple(point))
