@@ -153,13 +153,15 @@ def _row(
 ) -> dict[str, Any]:
     fit = fit_on(member.spec, machine)
     seconds = timer(member.spec) if timer and fit.fits is not False else None
+    rates = member_rates(member.spec, member.phi, recipe, base_dropout=base.dropout)
     return {
         **member.as_row(),
         "train_memory_bytes": fit.train_memory_bytes,
         "step_seconds": seconds,
         "fits": fit.fits,
         "largest_batch": fit.largest_batch,
-        "recipe": member_rates(member.spec, base, member.phi, recipe).as_dict(),
+        "recipe": rates.as_dict(),
+        "base_dropout": base.dropout,
     }
 
 

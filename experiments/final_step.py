@@ -126,7 +126,7 @@ def train_members(
     """
     rows = []
     for member in sorted(members, key=lambda member: member.macs):
-        spec, own = member_training(member.spec, base, member.phi, recipe)
+        spec, own = member_training(member.spec, member.phi, recipe, base_dropout=base.dropout)
         row = train_seeds(
             session,
             spec,

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 __all__ = ["member_rates", "member_training"]
 
 
-def _base_rates(base: ArchSpec, recipe: Recipe) -> Regularisation:
+def _base_rates(spec: ArchSpec, base_dropout: float, recipe: Recipe) -> Regularisation:
     """Returns what the base trains with; recipes without RandAugment have nothing to grow there."""
     augments = recipe.rand_augment > 0
     return Regularisation(
-        dropout=base.dropout if isinstance(recipe.dropout, str) else recipe.dropout,
-        drop_path=base.drop_path if isinstance(recipe.drop_path, str) else recipe.drop_path,
+        dropout=base_dropout if isinstance(recipe.dropout, str) else recipe.dropout,
+        drop_path=spec.drop_path if isinstance(recipe.drop_path, str) else recipe.drop_path,
         magnitude=recipe.magnitude if augments else None,
         mixup=recipe.mixup if augments else None,
     )
 
 
-def member_rates(spec: ArchSpec, base: ArchSpec, phi: float, recipe: Recipe) -> Regularisation:
+def member_rates(
+    spec: ArchSpec, phi: float, recipe: Recipe, *, base_dropout: float
+) -> Regularisation:
     """Returns what the member at φ trains with under a recipe; its spec names its own dropout."""
-    own = _base_rates(base, recipe)
+    own = _base_rates(spec, base_dropout, recipe)
     if not recipe.grow:
         return own
     rates = grown(own, phi)
@@ -35,17 +37,18 @@ def member_rates(spec: ArchSpec, base: ArchSpec, phi: float, recipe: Recipe) -> 
 
 
 def member_training(
-    spec: ArchSpec, base: ArchSpec, phi: float, recipe: Recipe
+    spec: ArchSpec, phi: float, recipe: Recipe, *, base_dropout: float
 ) -> tuple[ArchSpec, Recipe]:
     """Returns a member's spec and recipe for its training; φ = 0 trains as the recipe says.
 
-    `grow = false` in the recipe trains every member with the base's rates.
+    `base_dropout` is the base's own rate (`base_dropout` in family.json), with which every member
+    trains where the recipe says `grow = false`.
     """
     if phi == 0:
         return spec, recipe
     if not recipe.grow:
-        return replace(spec, dropout=base.dropout), recipe
-    rates = member_rates(spec, base, phi, recipe)
+        return replace(spec, dropout=base_dropout), recipe
+    rates = member_rates(spec, phi, recipe, base_dropout=base_dropout)
     changed: dict[str, Any] = {}
     if not isinstance(recipe.dropout, str):
         changed["dropout"] = rates.dropout

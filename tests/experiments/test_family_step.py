@@ -58,6 +58,7 @@ def test_a_family_by_phi_is_listed_and_written(
         assert spec.resolution == member["resolution"]
         assert spec.dropout == member["recipe"]["dropout"]
         assert (member["fits"], member["step_seconds"]) == (None, None)
+        assert member["base_dropout"] == base.dropout
     assert json.loads((folder / "family.json").read_text()) == document["members"]
 
 
@@ -123,7 +124,7 @@ def test_the_cpus_memory_is_what_is_free(quick: Recipe, monkeypatch: pytest.Monk
     class Free:
         available = 2 * 2**30
 
-    monkeypatch.setattr(machines.psutil, "virtual_memory", Free)
+    monkeypatch.setattr("experiments.machines.psutil.virtual_memory", Free)
     document = listed("efficientnet_b0", quick, phi="0,4", device="cpu", batch=16)
     assert document["device"]["memory_bytes"] == 2 * 2**30
     assert document["device"]["precision"] == "float32"
@@ -192,26 +193,26 @@ def test_requests_that_contradict_themselves_are_refused(
 def test_members_train_with_what_grows_with_phi(base: ArchSpec) -> None:
     strong = load_recipe("efficientnet_v2")
     member = scale(base, 1, PAPER)
-    spec, recipe = member_training(member, base, 1, strong)
+    spec, recipe = member_training(member, 1, strong, base_dropout=base.dropout)
     assert spec == member
     assert recipe.dropout == pytest.approx(0.3 + 0.3 / 7, abs=1e-4)
     assert recipe.magnitude == pytest.approx(15 + 10 / 2.745, abs=1e-2)
     assert recipe.mixup == pytest.approx(0.4 / 2.745, abs=1e-3)
-    rates = member_rates(member, base, 1, strong)
+    rates = member_rates(member, 1, strong, base_dropout=base.dropout)
     assert (recipe.dropout, recipe.magnitude) == (rates.dropout, rates.magnitude)
-    assert member_training(base, base, 0, strong) == (base, strong)
+    assert member_training(base, 0, strong, base_dropout=base.dropout) == (base, strong)
 
 
 def test_a_recipe_may_leave_growing_off(base: ArchSpec) -> None:
     off = load_recipe("efficientnet_v2", {"grow": False})
     grown = replace(base, dropout=0.4)
-    assert member_training(grown, base, 3, off) == (base, off)
-    assert member_rates(grown, base, 3, off).magnitude == 15
+    assert member_training(grown, 3, off, base_dropout=base.dropout) == (base, off)
+    assert member_rates(grown, 3, off, base_dropout=base.dropout).magnitude == 15
 
 
 def test_a_recipe_without_randaugment_grows_dropout_alone(base: ArchSpec, quick: Recipe) -> None:
     grown = replace(base, dropout=0.1)
-    assert member_training(grown, base, 2, quick) == (grown, quick)
-    assert member_rates(grown, base, 2, quick).as_dict() == {
+    assert member_training(grown, 2, quick, base_dropout=base.dropout) == (grown, quick)
+    assert member_rates(grown, 2, quick, base_dropout=base.dropout).as_dict() == {
         "dropout": 0.1, "drop_path": 0.0, "magnitude": None, "mixup": None
     }  # fmt: skip
