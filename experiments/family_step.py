@@ -10,9 +10,10 @@ from typing import Any
 
 from experiments.amounts import parse_count
 from experiments.arch import Arch
+from experiments.config import read_predicted
 from experiments.growing import member_rates
 from experiments.machines import StepTimer, machine_of, measured_steps, steps_from_table
-from experiments.recipes import Recipe
+from experiments.recipes import Recipe, load_recipe, parse_overrides
 from experiments.scale_options import AS_THE_BASE, RoundingOptions
 from experiments.store import RunFolder
 from scaling.compound import PAPER, Constants
@@ -25,7 +26,14 @@ from search_spaces.errors import InputError
 from search_spaces.resize import Rounding
 from search_spaces.spec import ArchSpec
 
-__all__ = ["FamilyRequest", "base_document", "family_document", "member_rows", "write_family"]
+__all__ = [
+    "FamilyRequest",
+    "base_document",
+    "family_document",
+    "family_recipe",
+    "member_rows",
+    "write_family",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,16 @@ class FamilyRequest:
         if self.table is not None:
             return steps_from_table(self.table, machine)
         return measured_steps(machine) if self.step_time else None
+
+
+def family_recipe(arch: Arch, name: str, overrides: list[str]) -> Recipe:
+    """Returns the recipe that members are listed for: a run's own, unless another is named."""
+    if arch.run is not None and name == "fast" and not overrides:
+        try:
+            return arch.run.read().recipe
+        except InputError:
+            read_predicted(arch.run.config_path)  # accuracies were predicted, nothing was trained
+    return load_recipe(name, parse_overrides(overrides))
 
 
 def family_document(

@@ -41,8 +41,7 @@ def scale(
     """Finds scaling constants by grid search, or lists the family that constants make."""
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
-    from experiments.family_step import FamilyRequest, family_document
-    from experiments.recipes import load_recipe, parse_overrides
+    from experiments.family_step import FamilyRequest, family_document, family_recipe
     from experiments.render import print_grid, print_json
     from experiments.render_family import print_candidates, print_family
     from experiments.requests import data_request, grid_plan
@@ -61,7 +60,7 @@ def scale(
     spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
     if not (grid or list_):
         document = family_document(
-            arch, spec, family, load_recipe(recipe, parse_overrides(set_ or []))
+            arch, spec, family, family_recipe(arch, recipe, set_ or [])
         )
         print_json(document) if json else print_family(document)
         return

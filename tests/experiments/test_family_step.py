@@ -9,11 +9,12 @@ import pytest
 
 from experiments import machines
 from experiments.arch import Arch, resolve_arch
-from experiments.family_step import FamilyRequest, family_document
+from experiments.family_step import FamilyRequest, family_document, family_recipe
 from experiments.growing import member_rates, member_training
 from experiments.machines import machine_of
 from experiments.recipes import Recipe, load_recipe
 from experiments.scale_options import RoundingOptions
+from experiments.session import Session
 from scaling.compound import PAPER, scale
 from scaling.fits import Machine
 from search_spaces.catalog import catalog_spec
@@ -216,3 +217,14 @@ def test_a_recipe_without_randaugment_grows_dropout_alone(base: ArchSpec, quick:
     assert member_rates(grown, 2, quick, base_dropout=base.dropout).as_dict() == {
         "dropout": 0.1, "drop_path": 0.0, "magnitude": None, "mixup": None
     }  # fmt: skip
+
+
+def test_a_runs_family_is_listed_for_the_runs_recipe(session: Session, base: ArchSpec) -> None:
+    arch = Arch(base, run=session.folder)
+    assert family_recipe(arch, "fast", []) == session.config.recipe
+    assert family_recipe(arch, "efficientnet", []) == load_recipe("efficientnet")
+    assert family_recipe(arch, "fast", ["grow=false"]).grow is False
+    assert family_recipe(Arch(base), "fast", []) == load_recipe("fast")
+    session.folder.config_path.write_text("neither a run")
+    with pytest.raises(InputError, match=r"run\.toml: not TOML"):
+        family_recipe(arch, "fast", [])
