@@ -11,7 +11,7 @@ from search_spaces.cost import cost
 from search_spaces.network import build
 from search_spaces.train_memory import TrainMemory, train_memory
 
-BATCH, SIDE = 2, 64
+BATCH, SIDE = 2, 48
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_small", "resnet18"])
