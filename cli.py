@@ -9,9 +9,11 @@ import typer
 
 from experiments import inspection, making, searching
 from experiments import options as o
+from experiments import scale_options as s
 from experiments.benching import app as benching
 from experiments.opening import opened
 from search_spaces.errors import InputError, RunError
+from search_spaces.resize import ROUNDING
 
 __all__ = ["app", "main"]
 
@@ -47,7 +49,10 @@ def run(
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
     ceiling: o.Ceiling = None,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
-    step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, candidates: o.Candidates = 8,
+    step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
+    divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
+    fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
+    candidates: o.Candidates = 8,
     grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3, phi: o.Phi = "0:3",
     seeds: int = typer.Option(3, "--seeds", min=1, help="trainings of the base and each baseline"),
     baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
@@ -73,9 +78,11 @@ def run(
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
         epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
     )  # fmt: skip
+    rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
-        candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
+        candidates=candidates, seeds=grid_seeds, epochs=grid_epochs, constraint=constraint,
+        rounding=rounding.applied(ROUNDING),
     )  # fmt: skip
     plan = run_plan(grid, phi=phi, seeds=seeds, baselines=baselines, formats=formats)
     request = data_request(

@@ -88,4 +88,6 @@ def format_seconds(seconds: float) -> str:
 
 def format_bytes(value: float) -> str:
     """Writes 1 572 864 bytes as `1.5MiB`."""
+    if value >= 1000 * 2**30:
+        return f"{value / 2**30:,.0f}GiB"
     return f"{value / 2**30:.3g}GiB" if value >= 2**30 else f"{value / 2**20:.3g}MiB"

@@ -10,7 +10,7 @@ from experiments.store import RunFolder
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.codec import spec_from_json
 from search_spaces.errors import InputError
-from search_spaces.resize import limit_stride
+from search_spaces.resize import ROUNDING, Rounding, limit_stride
 from search_spaces.spec import ArchSpec
 
 if TYPE_CHECKING:
@@ -23,12 +23,16 @@ TIMM = "timm:"
 
 @dataclass(frozen=True, slots=True)
 class Arch:
-    """Holds an architecture and where it came from; `run` and `checkpoint` are set where known."""
+    """Holds an architecture and where it came from; `run` and `checkpoint` are set where known.
+
+    `rounding` is the rule by which its authors scaled it.
+    """
 
     spec: ArchSpec
     run: RunFolder | None = None
     checkpoint: Path | None = None
     info: TrainingInfo | None = None
+    rounding: Rounding = ROUNDING
 
 
 def resolve_arch(text: str) -> Arch:
@@ -45,8 +49,9 @@ def resolve_arch(text: str) -> Arch:
         return Arch(info.spec, checkpoint=path, info=info)
     if path.is_file():
         return Arch(_from_file(path))
-    if text.partition("@")[0] in CATALOG:
-        return Arch(catalog_spec(text))
+    entry = CATALOG.get(text.partition("@")[0])
+    if entry is not None:
+        return Arch(catalog_spec(text), rounding=entry.rounding)
     if "/" in text or path.suffix:
         raise InputError(f"{text}: there is no such file or run folder")
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.checkpoint import TrainingInfo
+from experiments.growing import member_training
 from experiments.recipes import Recipe
 from experiments.session import Session
 from nas.search import derive_seed
@@ -112,18 +113,28 @@ def _row(
 
 
 def train_members(
-    session: Session, members: tuple[Member, ...], *, recipe: Recipe, seeds: int
+    session: Session,
+    members: tuple[Member, ...],
+    *,
+    base: ArchSpec,
+    recipe: Recipe,
+    seeds: int,
 ) -> list[FinalRow]:
-    """Trains the family, smaller members first; φ = 0 with all seeds, the others with one."""
-    return [
-        train_seeds(
+    """Trains the family, smaller members first; φ = 0 with all seeds, the others with one.
+
+    Larger members regularise more, as published, unless the recipe says otherwise.
+    """
+    rows = []
+    for member in sorted(members, key=lambda member: member.macs):
+        spec, own = member_training(member.spec, member.phi, recipe, base_dropout=base.dropout)
+        row = train_seeds(
             session,
-            member.spec,
+            spec,
             session.folder.family_path,
             role="base" if member.phi == 0 else f"φ = {member.phi:g}",
-            recipe=recipe,
+            recipe=own,
             seeds=seeds if member.phi == 0 else 1,
             name=member.name,
         )
-        for member in sorted(members, key=lambda member: member.macs)
-    ]
+        rows.append(row)
+    return rows

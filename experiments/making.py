@@ -9,73 +9,76 @@ from pathlib import Path
 import typer
 
 from experiments import options as o
+from experiments import scale_options as s
 from experiments.opening import opened, reporting, session_of
 from search_spaces.errors import InputError
 
 __all__ = ["COMMANDS"]
 
 
+# fmt: off
 def scale(
     base: o.ArchArg,
     grid: bool = typer.Option(False, "--grid", help="train the α, β, γ candidates, rank them"),
     list_: bool = typer.Option(False, "--list", help="with --grid: list them, train nothing"),
-    phi: str | None = typer.Option(None, "--phi", help="list the family, as 0:3 or 0,0.5,1"),
+    phi: str | None = typer.Option(None, "--phi", help="list the family, as 0:3 or -1,0.5,1"),
     target_macs: str | None = typer.Option(None, help="list a family of these MACs, as 4M,8M"),
+    published: s.Published = False,
     constants: str | None = typer.Option(None, help="α,β,γ [the grid's, else 1.2,1.1,1.15]"),
-    alpha: o.Alpha = "1:2",
-    beta: o.Beta = "1:1.5",
-    gamma: o.Gamma = "1:1.5",
-    step: o.Step = 0.05,
-    tolerance: o.Tolerance = 0.1,
-    candidates: o.Candidates = None,
-    grid_seeds: o.GridSeeds = 1,
-    grid_epochs: o.GridEpochs = 3,
-    resolution: o.Resolution = None,
-    max_stride: o.MaxStride = None,
-    data: o.MaybeData = None,
-    limit: o.Limit = None,
-    image_size: o.ImageSize = None,
-    recipe: o.Recipe = "fast",
-    set_: o.Set = None,
-    workers: o.Workers = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    deterministic: o.Deterministic = False,
-    out: o.MaybeOut = None,
-    json: o.Json = False,
+    memory: s.Memory = None, batch: s.Batch = None,
+    step_time: s.StepTime = False, table: s.StepTable = None,
+    alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
+    step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
+    candidates: o.Candidates = None, grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3,
+    divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
+    fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
+    resolution: o.Resolution = None, max_stride: o.MaxStride = None,
+    data: o.MaybeData = None, limit: o.Limit = None, image_size: o.ImageSize = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    seed: o.Seed = 0, device: o.MaybeDevice = None, deterministic: o.Deterministic = False,
+    out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
     """Finds scaling constants by grid search, or lists the family that constants make."""
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
-    from experiments.render import print_candidates, print_family, print_grid, print_json
+    from experiments.family_step import FamilyRequest, family_document, family_recipe
+    from experiments.render import print_grid, print_json
+    from experiments.render_family import print_candidates, print_family
     from experiments.requests import data_request, grid_plan
 
+    rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
+    family = FamilyRequest(
+        phi, target_macs, published, constants, rounding, device, memory, batch, step_time, table,
+        out,
+    )
     arch = resolve_arch(base)
     plan = grid_plan(
-        alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
+        alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance, constraint=constraint,
         candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
-    )  # fmt: skip
+        rounding=rounding.applied(arch.rounding),
+    )
     spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
-    if list_:
-        found = steps.candidates_document(spec, plan)
-        print_json(found) if json else print_candidates(found)
-        return
-    if not grid:
-        family = steps.family_document(
-            arch, spec, phi=phi, target_macs=target_macs, constants=constants, out=out
+    if not (grid or list_):
+        document = family_document(
+            arch, spec, family, family_recipe(arch, recipe, set_ or [])
         )
-        print_json(family) if json else print_family(family)
+        print_json(document) if json else print_family(document)
         return
-    folder = steps.grid_folder(arch, out)
-    request = None
+    family.refuse_beside_grid()
+    if list_:
+        document = steps.candidates_document(spec, plan)
+        print_json(document) if json else print_candidates(document)
+        return
+    chosen, folder, request = device or "auto", steps.grid_folder(arch, out), None
     if data is not None:
         request = data_request(
-            data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
+            data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
             overrides=set_, workers=workers, deterministic=deterministic,
-        )  # fmt: skip
-    with session_of(request, folder, json, device, deterministic=deterministic) as session:
+        )
+    with session_of(request, folder, json, chosen, deterministic=deterministic) as session:
         result = steps.grid_command(session, spec, plan)
     print_json(result) if json else print_grid(result)
+# fmt: on
 
 
 def train(

@@ -151,21 +151,6 @@ def print_paths(paths: Mapping[str, str | None]) -> None:
     print_lines(f"{name:<{width}}  {path}" for name, path in paths.items() if path)
 
 
-def print_candidates(document: Mapping[str, Any]) -> None:
-    """Prints a grid's candidates."""
-    columns = {
-        "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right", "MACs": "right",
-        "MACs ratio": "right", "side": "right", "to train": "left",
-    }  # fmt: skip
-    rows = [
-        (*_constants_cells(c), format_count(c["macs"]), f"{c['macs_ratio']:.2f}",
-         str(c["resolution"]), "yes" if c["trained"] else "")
-        for c in document["candidates"]
-    ]  # fmt: skip
-    found = len(document["candidates"])
-    print_table(f"{found} of {document['points']:,} points of the grid", columns, rows)
-
-
 def _constants_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     alpha, beta, gamma = (f"{row[name]:g}" for name in ("alpha", "beta", "gamma"))
     return alpha, beta, gamma, f"{row['product']:.3f}"
@@ -187,25 +172,6 @@ def print_grid(document: Mapping[str, Any]) -> None:
     best = document["constants"]
     print_lines([f"best: α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"])
     print_paths(document["paths"])
-
-
-def print_family(document: Mapping[str, Any]) -> None:
-    """Prints a family beside its nominal costs."""
-    constants = document["constants"]
-    columns = {
-        "member": "left", "φ": "right", "depth": "right", "width": "right", "side": "right",
-        "params": "right", "MACs": "right", "MACs ratio": "right", "2^φ": "right",
-    }  # fmt: skip
-    rows = [
-        (m["name"], f"{m['phi']:g}", f"×{m['depth']:.2f}", f"×{m['width']:.2f}",
-         str(m["resolution"]), format_count(m["params"]), format_count(m["macs"]),
-         f"{m['macs_ratio']:.2f}", f"{m['nominal_ratio']:.2f}")
-        for m in document["members"]
-    ]  # fmt: skip
-    alpha, beta, gamma, product = _constants_cells(constants)
-    title = f"α {alpha}, β {beta}, γ {gamma} ({constants['source']}); α·β²·γ² = {product}"
-    print_table(title, columns, rows)
-    print_paths({"specs": document["path"]})
 
 
 def print_training(document: Mapping[str, Any]) -> None:

@@ -15,8 +15,9 @@ from experiments.scale_step import GridPlan
 from experiments.search_request import HalvingRequest, SearchRequest
 from experiments.tracking import parse_trackers
 from scaling.family import parse_phis
-from scaling.grid import GridRange, admitted
+from scaling.grid import GridRange, nominal_points
 from search_spaces.errors import InputError
+from search_spaces.resize import ROUNDING, Rounding
 
 __all__ = ["data_request", "grid_plan", "run_plan", "search_request"]
 
@@ -122,17 +123,24 @@ def grid_plan(
     candidates: int | None,
     seeds: int,
     epochs: int,
+    constraint: str = "nominal",
+    rounding: Rounding = ROUNDING,
 ) -> GridPlan:
-    """Reads which grid is trained; raises `InputError` for one that no point is left of."""
+    """Reads which grid is trained; raises `InputError` for one that no point is left of.
+
+    Under the constraint `counted` only a base tells whether one is.
+    """
     grid = GridRange(
         alpha=parse_range(alpha, what="--alpha"),
         beta=parse_range(beta, what="--beta"),
         gamma=parse_range(gamma, what="--gamma"),
         step=step,
         tolerance=tolerance,
+        constraint=constraint,  # type: ignore[arg-type]  # GridRange refuses another
     )
-    admitted(grid)
-    return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds)
+    if constraint == "nominal":
+        nominal_points(grid)
+    return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds, rounding=rounding)
 
 
 def run_plan(grid: GridPlan, *, phi: str, seeds: int, baselines: bool, formats: str) -> RunPlan:

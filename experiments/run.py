@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from experiments.arch import resolve_arch
 from experiments.export import Exported
 from experiments.export_step import export_arch
+from experiments.family_step import member_rows, write_family
 from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
 from experiments.results import write_results
-from experiments.scale_step import GridPlan, candidates_of, run_grid, write_family
+from experiments.scale_step import GridPlan, candidates_of, run_grid
 from experiments.search_step import run_search, search_work, typical_spec
 from experiments.session import Session
 from scaling.compound import PAPER, Constants
 from scaling.family import Member, phi_ladder
+from scaling.fits import Machine
 from search_spaces.spec import ArchSpec
 
 __all__ = ["RunPlan", "RunResult", "run_all"]
@@ -62,9 +64,12 @@ def run_all(session: Session, plan: RunPlan) -> RunResult:
     constants = _scale(session, base, plan)
     reporter.skip(_final_work(session, base, PAPER, plan))
     reporter.plan(_final_work(session, base, constants, plan))
-    members = phi_ladder(base, constants, plan.phis)
-    write_family(session.folder, members)
-    rows = _family(session, members, plan) + _baselines(session, base, plan)
+    members = _members(session, base, constants, plan)
+    recipe = session.config.recipe
+    machine = Machine(session.device.torch.type, batch=recipe.batch_size)
+    described = member_rows(members, base, machine=machine, recipe=recipe)
+    write_family(session.folder, members, described)
+    rows = _family(session, members, base, plan) + _baselines(session, base, plan)
     write_results(session.folder, rows)
     return RunResult(base, members, rows, _export(session, plan))
 
@@ -81,10 +86,21 @@ def _scale(session: Session, base: ArchSpec, plan: RunPlan) -> Constants:
         return run_grid(session, base, plan.grid)[0].candidate.constants
 
 
-def _family(session: Session, members: tuple[Member, ...], plan: RunPlan) -> list[FinalRow]:
+def _members(
+    session: Session, base: ArchSpec, constants: Constants, plan: RunPlan
+) -> tuple[Member, ...]:
+    grow = session.config.recipe.grow
+    return phi_ladder(base, constants, plan.phis, rounding=plan.grid.rounding, grow=grow)
+
+
+def _family(
+    session: Session, members: tuple[Member, ...], base: ArchSpec, plan: RunPlan
+) -> list[FinalRow]:
     session.reporter.step("Train the family")
     with session.folder.timed("family"):
-        return train_members(session, members, recipe=session.config.recipe, seeds=plan.seeds)
+        return train_members(
+            session, members, base=base, recipe=session.config.recipe, seeds=plan.seeds
+        )
 
 
 def _baselines(session: Session, base: ArchSpec, plan: RunPlan) -> list[FinalRow]:
@@ -121,7 +137,7 @@ def _final_work(session: Session, base: ArchSpec, constants: Constants, plan: Ru
     epochs = session.config.recipe.epochs
     specs = [
         member.spec
-        for member in phi_ladder(base, constants, plan.phis)
+        for member in _members(session, base, constants, plan)
         for _ in range(1 if member.phi else plan.seeds)
     ]
     if plan.baselines:

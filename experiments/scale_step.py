@@ -1,4 +1,4 @@
-"""The scaling step: α, β, γ candidates trained and ranked, and the family that follows."""
+"""The scaling step: α, β, γ candidates listed, trained and ranked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.amounts import parse_count
 from experiments.arch import Arch
+from experiments.family_step import base_document
 from experiments.session import Session
-from experiments.store import RunFolder
 from nas.search import derive_seed
-from scaling.compound import PAPER, Constants
-from scaling.family import Member, macs_ladder, parse_phis, phi_ladder
 from scaling.grid import (
     Candidate,
     GridRange,
@@ -25,20 +22,18 @@ from scaling.grid import (
     rank,
     spread,
 )
-from search_spaces.codec import fingerprint, spec_to_json
-from search_spaces.cost import cost
-from search_spaces.errors import InputError, RunError
+from search_spaces.codec import fingerprint
+from search_spaces.errors import RunError
+from search_spaces.resize import ROUNDING, Rounding
 from search_spaces.spec import ArchSpec
 
 __all__ = [
     "GridPlan",
     "candidates_document",
     "candidates_of",
-    "family_document",
     "grid_command",
     "grid_folder",
     "run_grid",
-    "write_family",
 ]
 
 
@@ -50,12 +45,17 @@ class GridPlan:
     epochs: int
     count: int | None = None
     seeds: int = 1
+    rounding: Rounding = ROUNDING
 
 
 def candidates_of(base: ArchSpec, plan: GridPlan) -> tuple[Candidate, ...]:
     """Returns the candidates to train: one a network, spread over the range if not all are."""
-    found = distinct(candidates(base, plan.grid), product=plan.grid.product)
-    return found if plan.count is None else spread(found, plan.count)
+    return _picked(candidates(base, plan.grid, rounding=plan.rounding), plan)
+
+
+def _picked(found: tuple[Candidate, ...], plan: GridPlan) -> tuple[Candidate, ...]:
+    left = distinct(found, product=plan.grid.product)
+    return left if plan.count is None else spread(left, plan.count)
 
 
 def run_grid(session: Session, base: ArchSpec, plan: GridPlan) -> tuple[GridResult, ...]:
@@ -144,90 +144,23 @@ def _constants(base: ArchSpec, ranked: tuple[GridResult, ...], plan: GridPlan) -
         "candidates": len(ranked),
         "epochs": plan.epochs,
         "grid": asdict(plan.grid),
+        "rounding": asdict(plan.rounding),
         "base": {"name": base.name, "fingerprint": fingerprint(base)},
     }
 
 
-def _known_constants(folder: RunFolder, base: ArchSpec) -> Constants | None:
-    """Reads the constants that a grid on this base found, or returns None."""
-    path = folder.constants_path
-    if not path.is_file():
-        return None
-    try:
-        document = json.loads(path.read_text())
-        if document["base"]["fingerprint"] != fingerprint(base):
-            return None
-        return Constants(document["alpha"], document["beta"], document["gamma"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        raise InputError(f"{path}: cannot be read; run `nas scale --grid` again") from None
-
-
-def write_family(folder: RunFolder, members: tuple[Member, ...]) -> None:
-    """Writes a spec a member, named by its φ, and the family's table."""
-    for member in members:
-        path = folder.family_path / f"{member.name}.json"
-        folder.write_json(path, json.loads(spec_to_json(member.spec)))
-    folder.write_json(folder.family_path / "family.json", [m.as_row() for m in members])
-
-
 def candidates_document(base: ArchSpec, plan: GridPlan) -> dict[str, Any]:
     """Lists the grid's candidates, with what each would really cost, without training."""
-    found = candidates(base, plan.grid)
-    chosen = {candidate.constants for candidate in candidates_of(base, plan)}
+    found = candidates(base, plan.grid, rounding=plan.rounding)
+    chosen = {candidate.constants for candidate in _picked(found, plan)}
     return {
-        "base": _base_document(base),
+        "base": base_document(base),
         "points": plan.grid.size,
+        "networks": len(distinct(found, product=plan.grid.product)),
+        "grid": asdict(plan.grid),
+        "rounding": asdict(plan.rounding),
         "candidates": [{**c.as_row(), "trained": c.constants in chosen} for c in found],
     }
-
-
-def _base_document(base: ArchSpec) -> dict[str, Any]:
-    counted = cost(base)
-    return {
-        "name": base.name,
-        "fingerprint": fingerprint(base),
-        "macs": counted.macs,
-        "params": counted.params,
-        "resolution": base.resolution,
-    }
-
-
-def family_document(
-    arch: Arch,
-    spec: ArchSpec,
-    *,
-    phi: str | None = None,
-    target_macs: str | None = None,
-    constants: str | None = None,
-    out: Path | None = None,
-) -> dict[str, Any]:
-    """Lists a family by φ or by MACs targets; writes its specs into `out` or the run's folder."""
-    if phi is not None and target_macs is not None:
-        raise InputError("--phi and --target-macs both say which members; give one of them")
-    chosen, source = _chosen_constants(arch, spec, constants)
-    if target_macs is not None:
-        targets = [round(parse_count(part)) for part in target_macs.split(",")]
-        members = macs_ladder(spec, chosen, targets)
-    else:
-        members = phi_ladder(spec, chosen, parse_phis(phi or "0:3"))
-    folder = RunFolder(out) if out is not None else arch.run
-    if folder is not None:
-        write_family(folder, members)
-    return {
-        "base": _base_document(spec),
-        "constants": {**chosen.as_dict(), "product": chosen.product, "source": source},
-        "members": [member.as_row() for member in members],
-        "path": None if folder is None else str(folder.family_path),
-    }
-
-
-def _chosen_constants(arch: Arch, spec: ArchSpec, constants: str | None) -> tuple[Constants, str]:
-    if constants is not None:
-        return Constants.parse(constants), "given"
-    found = _known_constants(arch.run, spec) if arch.run else None
-    if found is not None:
-        return found, "this run's grid"
-    return PAPER, "EfficientNet's paper"
 
 
 def grid_folder(arch: Arch, out: Path | None) -> Path:

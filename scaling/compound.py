@@ -9,7 +9,7 @@ from search_spaces.errors import InputError
 from search_spaces.resize import ROUNDING, Rounding, resize
 from search_spaces.spec import MAX_RESOLUTION, ArchSpec, SpecError
 
-__all__ = ["PAPER", "Constants", "implied_phi", "macs_label", "multipliers", "scale"]
+__all__ = ["PAPER", "Constants", "implied_phi", "macs_label", "macs_text", "multipliers", "scale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Constants:
 
 
 PAPER = Constants(1.2, 1.1, 1.15)
+LOWEST_FACTOR, HIGHEST_FACTOR = 0.05, 20.0  # of width and depth; EfficientNet-L2 has 5.3
 
 
 def multipliers(phi: float, constants: Constants) -> tuple[float, float, float]:
@@ -72,12 +73,23 @@ def multipliers(phi: float, constants: Constants) -> tuple[float, float, float]:
 
 def _scaled_resolution(spec: ArchSpec, phi: float, ratio: float) -> int:
     exact = spec.resolution * ratio
-    if not 0.5 <= exact < MAX_RESOLUTION + 0.5:
+    lowest = min(spec.total_stride, spec.resolution)  # below it the last feature map is no pixel
+    if not lowest - 0.5 <= exact < MAX_RESOLUTION + 0.5:
         raise InputError(
-            f"φ = {phi:g} takes {spec.name} from {spec.resolution} to {exact:.4g} pixels; "
-            f"a resolution lies between 1 and {MAX_RESOLUTION}, so choose a φ nearer 0"
+            f"φ = {phi:g} takes {spec.name} from {spec.resolution} to {exact:.4g} pixels; its "
+            f"resolution lies between {lowest} (its total stride) and {MAX_RESOLUTION}, "
+            "so choose a φ nearer 0"
         )
     return int(exact + 0.5)
+
+
+def _check_factors(spec: ArchSpec, phi: float, **factors: float) -> None:
+    for name, factor in factors.items():
+        if not LOWEST_FACTOR <= factor <= HIGHEST_FACTOR:
+            raise InputError(
+                f"φ = {phi:g} multiplies the {name} of {spec.name} by {factor:.3g}; it must stay "
+                f"between {LOWEST_FACTOR:g} and {HIGHEST_FACTOR:g}, so choose a φ nearer 0"
+            )
 
 
 def scale(
@@ -91,6 +103,7 @@ def scale(
     """Scales depth by α^φ, width by β^φ and resolution by γ^φ (arXiv:1905.11946, equation 3).
 
     Repeats are rounded up and widths by `rounding`; the resolution goes to the nearest pixel.
+    Width and depth may change twentyfold, the resolution down to the network's total stride.
     φ = 0 gives the base itself; a negative or fractional φ works as well. The name defaults to
     the base's with `_phi` and φ. Raises `InputError` naming φ where no network results.
     """
@@ -99,6 +112,7 @@ def scale(
     if phi == 0:
         return replace(spec, name=name)
     resolution = _scaled_resolution(spec, phi, ratio)
+    _check_factors(spec, phi, width=width, depth=depth)
     try:
         return resize(
             spec, width=width, depth=depth, resolution=resolution, name=name, rounding=rounding
@@ -124,3 +138,11 @@ def implied_phi(width: float, depth: float, resolution_ratio: float) -> float:
 def macs_label(macs: float) -> str:
     """Writes MACs as people do, in millions: `2M`, `1.5M`, `400M`."""
     return f"{macs / 1e6:.10g}M"
+
+
+def macs_text(macs: float) -> str:
+    """Writes MACs for a message, in four digits: `28.18M`, `72.69G`."""
+    for unit, size in (("T", 1e12), ("G", 1e9)):
+        if macs >= size:
+            return f"{macs / size:.4g}{unit}"
+    return f"{macs / 1e6:.4g}M"

@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scaling.compound import Constants, macs_label, multipliers, scale
+from scaling.compound import Constants, macs_label, macs_text, multipliers, scale
+from scaling.growth import Regularisation, grown
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
 from search_spaces.resize import ROUNDING, Rounding
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Member", "macs_ladder", "parse_phis", "phi_ladder"]
+__all__ = ["NEAR", "Member", "macs_ladder", "parse_phis", "phi_ladder"]
 
 MAX_MEMBERS = 100
+NEAR = 0.05  # of a MACs target: what is farther is the nearest that rounding allows
 LOWEST_PHI, HIGHEST_PHI = -6.0, 8.0
 PHI_STEP = 0.005  # finer than any rounding step of a network that fits these bounds
 SCAN_REACH = 0.15
@@ -26,7 +28,8 @@ class Member:
 
     `macs_ratio` is counted, over the base's; `nominal_ratio` is 2^φ, which the paper aims at;
     `product_ratio` is (α·β²·γ²)^φ, what these constants give before rounding. `target` and
-    `error` (|macs − target| / target) are set where a MACs target was asked for.
+    `error` (|macs − target| / target) are set where a MACs target was asked for. The spec's
+    dropout is the base's, grown with φ (`scaling.growth`), unless it was asked to stay.
     """
 
     name: str
@@ -43,16 +46,39 @@ class Member:
     target: int | None = None
     error: float | None = None
 
+    @property
+    def is_near(self) -> bool | None:
+        """Tells whether MACs are within 5% of the target; None where there is none."""
+        return None if self.error is None else self.error <= NEAR
+
     def as_row(self) -> dict[str, float | int | str | None]:
         """Returns the member as one flat table row, without its spec."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "spec"}
+        row = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "spec"}
+        return {**row, "is_near": self.is_near}
 
 
-def _member(
-    base: ArchSpec, phi: float, constants: Constants, rounding: Rounding, name: str | None = None
-) -> Member:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Holds what all members of a family share."""
+
+    base: ArchSpec
+    constants: Constants
+    rounding: Rounding
+    grow: bool
+
+    def spec(self, phi: float, name: str | None = None) -> ArchSpec:
+        """Scales the base, and its dropout with it."""
+        spec = scale(self.base, phi, self.constants, rounding=self.rounding, name=name)
+        if not self.grow or phi == 0:
+            return spec
+        own = Regularisation(self.base.dropout, self.base.drop_path)
+        return replace(spec, dropout=grown(own, phi).dropout)
+
+
+def _member(rules: _Rules, phi: float, name: str | None = None) -> Member:
+    base, constants = rules.base, rules.constants
     depth, width, _ = multipliers(phi, constants)
-    spec = scale(base, phi, constants, rounding=rounding, name=name)
+    spec = rules.spec(phi, name)
     counted = cost(spec)
     return Member(
         name=spec.name,
@@ -83,12 +109,14 @@ def phi_ladder(
     phis: Sequence[float],
     *,
     rounding: Rounding = ROUNDING,
+    grow: bool = True,
 ) -> tuple[Member, ...]:
-    """Returns a member for each φ, in the order given.
+    """Returns a member for each φ, in the order given; dropout grows with φ unless `grow` is off.
 
     Raises `InputError` for a φ that makes no network, or that is given twice.
     """
-    return _with_own_names(tuple(_member(base, phi, constants, rounding) for phi in phis))
+    rules = _Rules(base, constants, rounding, grow)
+    return _with_own_names(tuple(_member(rules, phi) for phi in phis))
 
 
 def parse_phis(text: str) -> tuple[float, ...]:
@@ -129,6 +157,7 @@ def macs_ladder(
     targets: Sequence[int],
     *,
     rounding: Rounding = ROUNDING,
+    grow: bool = True,
 ) -> tuple[Member, ...]:
     """Returns a member for each MACs target: the φ whose counted MACs come nearest to it.
 
@@ -136,7 +165,7 @@ def macs_ladder(
     carries the target and the relative error. Raises `InputError`, with the range there is, for a
     target that no φ from −6 to 8 reaches.
     """
-    ladder = _Ladder(base, constants, rounding)
+    ladder = _Ladder(_Rules(base, constants, rounding, grow))
     return _with_own_names(tuple(ladder.member(target) for target in targets))
 
 
@@ -147,9 +176,9 @@ def _phi(step: int) -> float:
 class _Ladder:
     """Finds φ for MACs: what a ladder's targets share is looked for once."""
 
-    def __init__(self, base: ArchSpec, constants: Constants, rounding: Rounding) -> None:
-        multipliers(1, constants)  # constants below 1 would make MACs fall as φ rises
-        self.base, self.constants, self.rounding = base, constants, rounding
+    def __init__(self, rules: _Rules) -> None:
+        multipliers(1, rules.constants)  # constants below 1 would make MACs fall as φ rises
+        self.rules = rules
         self._counted: dict[int, int] = {}  # MACs by φ in steps
         self.low = self._last_network(LOWEST_PHI)
         self.high = self._last_network(HIGHEST_PHI)
@@ -157,8 +186,7 @@ class _Ladder:
     def macs(self, step: int) -> int:
         """Counts the member at φ = step·PHI_STEP."""
         if step not in self._counted:
-            spec = scale(self.base, _phi(step), self.constants, rounding=self.rounding)
-            self._counted[step] = cost(spec).macs
+            self._counted[step] = cost(self.rules.spec(_phi(step))).macs
         return self._counted[step]
 
     def _exists(self, step: int) -> bool:
@@ -189,16 +217,16 @@ class _Ladder:
 
     def member(self, target: int) -> Member:
         """Returns the member nearest to the target."""
+        name = self.rules.base.name
         lowest, highest = self.macs(self.low), self.macs(self.high)
         if not lowest <= target <= highest:
             raise InputError(
-                f"{macs_label(target)} MACs cannot be reached from {self.base.name}: "
+                f"{macs_text(target)} MACs cannot be reached from {name}: "
                 f"φ from {_phi(self.low):g} to {_phi(self.high):g} gives "
-                f"{macs_label(lowest)} to {macs_label(highest)}"
+                f"{macs_text(lowest)} to {macs_text(highest)}"
             )
         step = self._nearest(target)
-        name = f"{self.base.name}_{macs_label(target)}"
-        member = _member(self.base, _phi(step), self.constants, self.rounding, name)
+        member = _member(self.rules, _phi(step), f"{name}_{macs_label(target)}")
         return replace(member, target=target, error=abs(member.macs - target) / target)
 
     def _nearest(self, target: int) -> int:

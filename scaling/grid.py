@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 
 from scaling.compound import PAPER, Constants, scale
+from scaling.grid_range import EPSILON, GridRange
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -19,80 +19,13 @@ __all__ = [
     "Candidate",
     "GridRange",
     "GridResult",
-    "admitted",
     "candidates",
     "distinct",
     "grid_score",
+    "nominal_points",
     "rank",
     "spread",
 ]
-
-MAX_POINTS = 200_000
-EPSILON = 1e-9  # below any step that matters, above the error of a product of floats
-
-
-@dataclass(frozen=True, slots=True)
-class GridRange:
-    """Bounds the grid: [low, high] of each constant, and |α·β²·γ² − product| < tolerance.
-
-    EfficientNet published neither range nor step nor tolerance; the defaults are a later
-    replication's and keep 108 of 2,541 points, the paper's (1.2, 1.1, 1.15) among them.
-    Raises `InputError` for bounds that make no grid, or one of more than 200,000 points.
-    """
-
-    alpha: tuple[float, float] = (1.0, 2.0)
-    beta: tuple[float, float] = (1.0, 1.5)
-    gamma: tuple[float, float] = (1.0, 1.5)
-    step: float = 0.05
-    tolerance: float = 0.1
-    product: float = 2.0
-
-    def __post_init__(self) -> None:
-        for name in ("step", "tolerance", "product"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise InputError(f"grid: {name} is {value!r}; it must be a positive number")
-        for name in ("alpha", "beta", "gamma"):
-            low, high = getattr(self, name)
-            if not 1 <= low <= high < math.inf:
-                raise InputError(
-                    f"grid: {name} runs from {low!r} to {high!r}; it must start at 1 or above "
-                    "and not end below its start"
-                )
-        if self.size > MAX_POINTS:
-            raise InputError(
-                f"grid: {self.size:,} points are more than {MAX_POINTS:,}; "
-                f"widen the step ({self.step:g}) or narrow the ranges"
-            )
-
-    @property
-    def size(self) -> int:
-        """Counts the points of the grid, before the tolerance leaves only some."""
-        return math.prod(self._steps(*bounds) + 1 for bounds in self._bounds)
-
-    @property
-    def _bounds(self) -> tuple[tuple[float, float], ...]:
-        return (self.alpha, self.beta, self.gamma)
-
-    def _steps(self, low: float, high: float) -> int:
-        return math.floor((high - low) / self.step + EPSILON)
-
-    def _axis(self, low: float, high: float) -> list[float]:
-        # Counted in whole steps and rounded, so that 1 + 3·0.05 is 1.15 and not 1.1500000000000001.
-        return [round(low + i * self.step, 10) for i in range(self._steps(low, high) + 1)]
-
-    def points(self) -> Iterator[Constants]:
-        """Yields every point of the grid, α slowest."""
-        axes = (self._axis(*bounds) for bounds in self._bounds)
-        return itertools.starmap(Constants, itertools.product(*axes))
-
-    def admits(self, constants: Constants) -> bool:
-        """Tells whether α·β²·γ² is strictly within the tolerance of the product."""
-        return self.distance(constants) < self.tolerance - EPSILON
-
-    def distance(self, constants: Constants) -> float:
-        """Returns |α·β²·γ² − product|."""
-        return abs(constants.product - self.product)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +62,40 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Returns a candidate for each point that is admitted, nearest to the grid's product first.
 
-    Raises `InputError` when no point is.
+    Raises `InputError`, with the nearest point there is, when none is.
     """
     base_macs = cost(base).macs
-    return tuple(_candidate(base, base_macs, point, rounding) for point in admitted(grid))
+    if grid.constraint == "nominal":
+        points = nominal_points(grid)
+    else:
+
+        def counted(point: Constants) -> float:
+            return cost(scale(base, 1, point, rounding=rounding)).macs / base_macs
+
+        points = _admitted(grid, counted, f"counted MACs ratio of {base.name}")
+    return tuple(_candidate(base, base_macs, point, rounding) for point in points)
 
 
-def admitted(grid: GridRange) -> list[Constants]:
-    """Returns the grid's points within its tolerance, nearest to its product first.
+def nominal_points(grid: GridRange) -> list[Constants]:
+    """Returns the points whose α·β²·γ² is within the tolerance, nearest to the product first.
 
     Raises `InputError`, with the nearest point there is, when none is left.
     """
-    points = [point for point in grid.points() if grid.admits(point)]
+    return _admitted(grid, lambda point: point.product, "α·β²·γ²")
+
+
+def _admitted(grid: GridRange, ratio: Callable[[Constants], float], what: str) -> list[Constants]:
+    ratios = {point: ratio(point) for point in grid.points()}
+    points = [point for point, value in ratios.items() if grid.admits(value)]
     if not points:
-        nearest = min(grid.points(), key=grid.distance)
+        nearest = min(ratios, key=lambda point: grid.distance(ratios[point]))
         raise InputError(
-            f"grid: no α·β²·γ² is within {grid.tolerance:g} of {grid.product:g}; the nearest is "
-            f"{nearest.product:.4g} at {_written(nearest)}: widen the ranges or the tolerance"
+            f"grid: no {what} is within {grid.tolerance:g} of {grid.product:g}; the nearest is "
+            f"{ratios[nearest]:.6g} at {_written(nearest)}: widen the ranges or the tolerance"
         )
-    return sorted(points, key=lambda point: (round(grid.distance(point), 9), astuple(point)))
+    return sorted(
+        points, key=lambda point: (round(grid.distance(ratios[point]), 9), astuple(point))
+    )
 
 
 def _written(point: Constants) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from search_spaces.checks import check_int, check_real
 from search_spaces.spec import ArchSpec, SpecError, StageSpec
 
 __all__ = ["ROUNDING", "Rounding", "limit_stride", "resize", "round_filters", "round_repeats"]
@@ -17,11 +18,21 @@ class Rounding:
     The defaults are EfficientNet's (tensorflow/tpu `efficientnet_model.py`): widths to multiples
     of `divisor`, never more than 10% below the exact width (`ninety_percent`). Lite networks keep
     stem, head, and the repeats of the first and last stage (`fixed_ends`).
+
+    `late_layers` gives later stages more of the depth, as EfficientNetV2 does by hand
+    (arXiv:2104.00298, section 3.3): stage i of N, from 0, is repeated depth^(1 + late_layers·t)
+    times as often, t = i/(N − 1). At 0 all stages share one multiplier. Raises `SpecError` for
+    values that make no rule.
     """
 
     divisor: int = 8
     ninety_percent: bool = True
     fixed_ends: bool = False
+    late_layers: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_int("rounding: divisor", self.divisor, 1, 1024)
+        check_real("rounding: late_layers", self.late_layers, 0, 4)
 
 
 ROUNDING = Rounding()
@@ -53,19 +64,26 @@ def resize(
     """Multiplies widths and depths and sets the resolution (pixels).
 
     A width of exactly 1 leaves every width as it is, also one that is no multiple of the divisor.
+    The inner width of a bottleneck is rounded by itself: a quarter of 280 is no multiple of 8.
     Raises `SpecError` for multipliers that are not positive.
     """
     if not (0 < width < math.inf and 0 < depth < math.inf):
         raise SpecError(f"width {width:g} and depth {depth:g} must both be positive")
 
+    last = len(spec.stages) - 1
+
     def filters(channels: int) -> int:
         return channels if width == 1 else round_filters(channels * width, rounding)
 
     def stage(index: int, old: StageSpec) -> StageSpec:
-        fixed = rounding.fixed_ends and index in (0, len(spec.stages) - 1)
-        repeats = old.repeats if fixed else round_repeats(old.repeats * depth)
-        expand_ch = None if old.expand_ch is None else filters(old.expand_ch)
-        return replace(old, out_ch=filters(old.out_ch), repeats=repeats, expand_ch=expand_ch)
+        fixed = rounding.fixed_ends and index in (0, last)
+        deeper = depth ** (1 + rounding.late_layers * index / max(1, last))
+        repeats = old.repeats if fixed else round_repeats(old.repeats * deeper)
+        new = replace(old, out_ch=filters(old.out_ch), repeats=repeats, expand_ch=None)
+        inner = _inner_width(old)
+        if inner is None or (old.expand_ch is None and filters(inner) == _inner_width(new)):
+            return new
+        return replace(new, expand_ch=filters(inner))
 
     ends = (spec.stem_ch, spec.head_ch, spec.hidden_ch)
     if not rounding.fixed_ends:
@@ -80,6 +98,13 @@ def resize(
         head_ch=head_ch,
         hidden_ch=hidden_ch,
     )
+
+
+def _inner_width(stage: StageSpec) -> int | None:
+    """Returns the width inside a stage's blocks where it is no multiple of their input's."""
+    if stage.expand_ch is not None or stage.kind != "bottleneck":
+        return stage.expand_ch
+    return round(stage.out_ch * stage.expand)
 
 
 def limit_stride(spec: ArchSpec, max_stride: int) -> ArchSpec:

@@ -110,37 +110,6 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     assert "something needed is missing" in call("doctor").out
 
 
-def test_family(call: Caller, tmp_path: Path) -> None:
-    words = ("scale", "mobilenetv2", "--phi", "0:2", "--constants", "1.2,1.1,1.15")
-    document = call(*words, "--json").document
-    assert [member["phi"] for member in document["members"]] == [0, 1, 2]
-    assert [member["nominal_ratio"] for member in document["members"]] == [1, 2, 4]
-    for member in document["members"]:
-        assert member["macs_ratio"] == member["macs"] / document["base"]["macs"]
-        assert {"params", "macs", "resolution", "depth", "width"} <= member.keys()
-    assert document["path"] is None
-    assert list(tmp_path.iterdir()) == []
-    written = call(*words, "--out", "family-of-mine")
-    assert written.status == 0
-    assert "mobilenetv2_phi2" in written.out
-    spec = (tmp_path / "family-of-mine" / "family" / "mobilenetv2_phi2.json").read_text()
-    assert cost(spec_from_json(spec)).macs == document["members"][2]["macs"]
-
-
-def test_grid_list(call: Caller) -> None:
-    document = call("scale", "efficientnet_b0", "--grid", "--list", "--json").document
-    assert document["points"] == 2541
-    assert len(document["candidates"]) == 108
-    found = [(c["alpha"], c["beta"], c["gamma"]) for c in document["candidates"]]
-    assert (1.2, 1.1, 1.15) in found
-    for candidate in document["candidates"]:
-        assert abs(candidate["product"] - 2) < 0.1
-        assert candidate["macs_ratio"] == candidate["macs"] / document["base"]["macs"]
-    for_people = call("scale", "efficientnet_b0", "--grid", "--list", "--candidates", 8).out
-    assert "108 of 2,541 points" in for_people
-    assert for_people.count("yes") == 8
-
-
 def test_search(call: Caller, tmp_path: Path) -> None:
     words = ("search", *TINY_SEARCH, "--space", "fused", "--sampler", "random", "--out", "out")
     outcome = call(*words, "--json")

@@ -15,6 +15,9 @@ from tests.conftest import TINY_SEARCH, Caller, Outcome
 
 DIGITS = ("--data", "digits", "--limit", 200)
 SEARCH = ("search", *DIGITS, "--out", "out", "--target-macs", "2M")
+SCALE = ("scale", "mobilenetv2")
+GRID = (*SCALE, "--grid", "--list")
+COUNTED = (*GRID, "--constraint", "counted", "--alpha", "1:1.1")
 RUN = ("run", *DIGITS, "--out", "out", "--target-macs", "2M")
 
 
@@ -71,6 +74,8 @@ def without(words: tuple[object, ...], option: str) -> tuple[object, ...]:
         ((*RUN, "--phi", "0:20"), "φ is 9; it must lie between -6 and 8"),
         ((*RUN, "--alpha", "2:1"), "alpha runs from 2.0 to 1.0"),
         ((*RUN, "--alpha", "1", "--beta", "1", "--gamma", "1"), "no α·β²·γ² is within 0.1 of 2"),
+        ((*RUN, "--divisor", 0), "Invalid value for '--divisor'"),
+        ((*RUN, "--constraint", "real"), "no constraint is called 'real'"),
         ((*RUN, "--step", 0), "step is 0.0; it must be a positive number"),
         (("frobnicate",), "No such command 'frobnicate'"),
         (("cost", "efficientnet_b00"), "did you mean"),
@@ -87,7 +92,40 @@ def without(words: tuple[object, ...], option: str) -> tuple[object, ...]:
         (("scale", "mobilenetv2", "--phi", "x"), "φ 'x' cannot be read"),
         (("scale", "mobilenetv2", "--constants", "1,2"), "three numbers α,β,γ are wanted"),
         (("scale", "mobilenetv2", "--target-macs", "2M,x"), "'x' cannot be read"),
-        (("scale", "mobilenetv2", "--phi", "1", "--constants", "0.5,1,1"), "must be at least 1"),
+        ((*SCALE, "--phi", "1", "--constants", "0.5,1,1"), "alpha is 0.5; it must be at least 1"),
+        ((*SCALE, "--target-macs", "1G", "--constants", "1,0.9,1"), "beta is 0.9; it must be"),
+        ((*SCALE, "--phi", 40), "φ is 40; it must lie between -6 and 8"),
+        ((*SCALE, "--phi", 8, "--constants", "1,1,1.5"), "from 224 to 5741 pixels"),
+        ((*SCALE, "--phi", -6, "--constants", "1,1,1.5"), "from 224 to 19.67 pixels"),
+        ((*SCALE, "--phi", 8, "--constants", "1,1.5,1"), "multiplies the width of mobilenetv2 by"),
+        ((*SCALE, "--phi", 8, "--constants", "2,1,1"), "multiplies the depth of mobilenetv2 by"),
+        ((*SCALE, "--target-macs", "1k"), "φ from -6 to 8 gives 24.49M to"),
+        ((*SCALE, "--target-macs", "900T"), "900T MACs cannot be reached from mobilenetv2: φ from"),
+        ((*SCALE, "--phi", "1", "--target-macs", "1G"), "--phi and --target-macs each say"),
+        ((*SCALE, "--phi", "1", "--published"), "--phi and --published each say"),
+        ((*SCALE, "--published"), "no family was published of 'mobilenetv2'; --published lists"),
+        (("scale", "efficientnet_b0", "--published", "--resolution", 96), "leave resolution and"),
+        ((*SCALE, "--published", "--divisor", 4), "leave rounding options out"),
+        ((*SCALE, "--divisor", 0), "Invalid value for '--divisor'"),
+        ((*SCALE, "--late-layers", 9), "rounding: late_layers is 9.0; it must lie between 0 and 4"),
+        ((*SCALE, "--device", "gpu"), "no device is called 'gpu'"),
+        ((*SCALE, "--device", "cuda:x", "--memory", "8GiB"), "no device is called 'cuda:x'"),
+        ((*SCALE, "--memory", "much"), "--memory 'much' cannot be read; write it as 512MiB"),
+        ((*SCALE, "--batch", 0), "Invalid value for '--batch'"),
+        ((*SCALE, "--step-time", "--table", "t.json"), "--step-time measures and --table predicts"),
+        ((*SCALE, "--table", "t.json"), "t.json: there is no such table"),
+        ((*SCALE, "--recipe", "slow"), "no recipe is called 'slow'"),
+        ((*GRID, "--constraint", "real"), "no constraint is called 'real'; it is nominal or"),
+        (
+            (*GRID, "--tolerance", "0.00001", "--alpha", "1:1.1"),
+            "the nearest is 1.99962 at 1.05,1.2,1.15",
+        ),
+        (
+            (*COUNTED, "--beta", "1", "--gamma", "1"),
+            "no counted MACs ratio of mobilenetv2 is within",
+        ),
+        ((*GRID, "--phi", "0:3"), "--phi is of a family, and --grid looks for its constants"),
+        ((*GRID, "--memory", "8GiB"), "--memory is of a family"),
         (("report", "nowhere"), "nowhere: not a run folder (it has no run.toml)"),
         (("doctor", "--data", "nowhere"), "nowhere: no such file or folder"),
         (("bench", "speed"), "no bench is called 'speed'; they are all, cost"),

@@ -104,6 +104,10 @@ class Recipe(BaseModel):
     start_dropout: float | Literal["same"] = "same"
     progressive_batch: bool = False
 
+    # Families: with `grow` members regularise more the larger they are, as published: dropout, and
+    # magnitude and mixup where there is RandAugment, rise with φ from what is said here.
+    grow: bool = True
+
     # Fine-tuning: `from_weights` asks for weights to start from; in the first `freeze_epochs` only
     # the classifier learns.
     from_weights: bool = False

@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 
 from experiments.arch import Arch, resolve_arch
+from experiments.family_step import FamilyRequest, family_document
+from experiments.recipes import Recipe
 from experiments.requests import grid_plan
+from experiments.scale_options import RoundingOptions
 from experiments.scale_step import (
     GridPlan,
     candidates_document,
     candidates_of,
-    family_document,
     grid_command,
     grid_folder,
     run_grid,
@@ -23,9 +25,10 @@ from nas.evaluation import Evaluation
 from scaling.compound import Constants
 from scaling.grid import GridRange, grid_score
 from search_spaces.catalog import catalog_spec
-from search_spaces.codec import fingerprint, spec_from_json, spec_to_json
+from search_spaces.codec import fingerprint, spec_to_json
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
+from search_spaces.resize import Rounding
 from search_spaces.spec import ArchSpec
 
 PLAN = GridPlan(GridRange(step=0.25, tolerance=0.3), epochs=1, count=5, seeds=2)
@@ -191,49 +194,50 @@ def test_a_grid_that_makes_no_sense_is_refused_at_once(
     assert message in str(refused.value)
 
 
-def test_a_family_by_phi_is_listed_and_written(base: ArchSpec, tmp_path: Path) -> None:
-    document = family_document(
-        Arch(base), base, phi="0:2", constants="1.2,1.1,1.15", out=tmp_path / "out"
-    )
-    assert [member["phi"] for member in document["members"]] == [0, 1, 2]
-    assert [member["nominal_ratio"] for member in document["members"]] == [1, 2, 4]
-    assert document["constants"]["source"] == "given"
-    folder = tmp_path / "out" / "family"
-    assert document["path"] == str(folder)
-    for member in document["members"]:
-        spec = spec_from_json((folder / f"{member['name']}.json").read_text())
-        counted = cost(spec)
-        assert (counted.macs, counted.params) == (member["macs"], member["params"])
-        assert spec.resolution == member["resolution"]
-    assert json.loads((folder / "family.json").read_text()) == document["members"]
-
-
-def test_a_family_by_targets_comes_near_them() -> None:
-    base = catalog_spec("efficientnet_b0")
-    macs = cost(base).macs
-    document = family_document(Arch(base), base, target_macs=f"{2 * macs},{4 * macs}")
-    assert [member["target"] for member in document["members"]] == [2 * macs, 4 * macs]
-    assert all(member["error"] < 0.05 for member in document["members"])
-    assert document["constants"]["source"] == "EfficientNet's paper"
-    assert document["path"] is None
-
-
 def test_a_family_takes_the_constants_of_its_own_grid_only(
-    session: Session, base: ArchSpec, trainer: Trainer
+    session: Session, base: ArchSpec, trainer: Trainer, quick: Recipe
 ) -> None:
-    run_grid(session, base, PLAN)
+    run_grid(session, base, replace(PLAN, rounding=Rounding(divisor=4)))
     session.folder.best_path.write_text(spec_to_json(base))
     arch = resolve_arch(str(session.folder.path))
     found = json.loads(session.folder.constants_path.read_text())
-    document = family_document(arch, base, phi="0:1")
+    document = family_document(arch, base, FamilyRequest(phi="0:1"), quick)
     assert document["constants"]["source"] == "this run's grid"
     assert document["constants"]["alpha"] == found["alpha"]
-    other = family_document(arch, replace(base, resolution=20), phi="1")
+    assert document["rounding"] == found["rounding"] == asdict(Rounding(divisor=4))
+    asked = FamilyRequest(phi="0:1", rounding=RoundingOptions(divisor=2))
+    assert family_document(arch, base, asked, quick)["rounding"] == asdict(Rounding(divisor=2))
+    other = family_document(arch, replace(base, resolution=20), FamilyRequest(phi="1"), quick)
     assert other["constants"]["source"] == "EfficientNet's paper"
+    assert other["rounding"] == asdict(Rounding())
     for broken in ("{", "{}", "[]"):
         session.folder.constants_path.write_text(broken)
         with pytest.raises(InputError, match="cannot be read; run `nas scale --grid` again"):
-            family_document(arch, base, phi="0:1")
+            family_document(arch, base, FamilyRequest(phi="0:1"), quick)
+
+
+def test_a_grid_that_was_made_before_rounding_was_kept_is_read(
+    session: Session, base: ArchSpec, trainer: Trainer, quick: Recipe
+) -> None:
+    run_grid(session, base, PLAN)
+    session.folder.best_path.write_text(spec_to_json(base))
+    older = json.loads(session.folder.constants_path.read_text())
+    del older["rounding"]
+    session.folder.constants_path.write_text(json.dumps(older))
+    arch = resolve_arch(str(session.folder.path))
+    document = family_document(arch, base, FamilyRequest(phi="0:1"), quick)
+    assert document["constants"]["source"] == "this run's grid"
+    assert document["rounding"] == asdict(Rounding())
+
+
+def test_a_counted_grid_lists_and_trains_the_same_points(base: ArchSpec) -> None:
+    plan = replace(PLAN, grid=replace(PLAN.grid, constraint="counted"), count=None)
+    document = candidates_document(base, plan)
+    assert all(abs(c["macs_ratio"] - 2) < 0.3 for c in document["candidates"])
+    assert document["grid"]["constraint"] == "counted"
+    trained = [c["fingerprint"] for c in document["candidates"] if c["trained"]]
+    assert trained == [candidate.fingerprint for candidate in candidates_of(base, plan)]
+    assert len(trained) == document["networks"]
 
 
 def test_where_a_grid_goes(session: Session, base: ArchSpec, tmp_path: Path) -> None:

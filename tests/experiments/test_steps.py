@@ -27,11 +27,12 @@ from experiments.store import RunFolder
 from experiments.train_step import data_asked, train_document
 from nas.evaluation import Evaluation
 from nas.objective import Objective
-from scaling.compound import PAPER
+from scaling.compound import PAPER, Constants
 from scaling.family import phi_ladder
 from search_spaces.codec import fingerprint, spec_from_json
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
+from search_spaces.resize import Rounding
 from search_spaces.spaces import make_space
 from search_spaces.spec import ArchSpec
 from tests.experiments.conftest import Opener
@@ -177,8 +178,9 @@ def test_final_rows_report_mean_deviation_and_cost_over_seeds(
 def test_members_are_trained_smallest_first_the_base_with_every_seed(
     session: Session, tiny: ArchSpec, quick: Recipe
 ) -> None:
-    members = phi_ladder(replace(tiny, resolution=12), PAPER, (1.0, 0.0))
-    rows = train_members(session, members, recipe=quick, seeds=2)
+    base = replace(tiny, resolution=12)
+    members = phi_ladder(base, PAPER, (1.0, 0.0))
+    rows = train_members(session, members, base=base, recipe=quick, seeds=2)
     assert [(row.role, len(row.test)) for row in rows] == [("base", 2), ("φ = 1", 1)]
     assert math.isnan(rows[1].deviation)
     assert isinstance(rows[0], FinalRow)
@@ -209,12 +211,19 @@ def test_a_whole_run_always_holds_its_base(
     session = open_session(tmp_path / "run", replace(SEARCH, trials=2, confirm=0), epochs=1)
     grid = grid_plan(
         alpha="1:2", beta="1:1.5", gamma="1:1.5", step=0.05, tolerance=0.1,
-        candidates=2, seeds=1, epochs=1,
+        candidates=2, seeds=1, epochs=1, rounding=Rounding(divisor=2),
     )  # fmt: skip
     plan = RunPlan(grid, phis, seeds=1, baselines=False, formats=parse_formats("spec,safetensors"))
     result = run_all(session, plan)
     assert [row.role for row in result.rows] == ["base", "φ = 1"]
     assert [member.phi for member in result.members] == [0, 1]
+    constants = json.loads(session.folder.constants_path.read_text())
+    assert constants["rounding"]["divisor"] == 2
+    found = Constants(constants["alpha"], constants["beta"], constants["gamma"])
+    assert result.members == phi_ladder(result.base, found, (0, 1), rounding=Rounding(divisor=2))
+    table = json.loads((session.folder.family_path / "family.json").read_text())
+    trained = resolve_arch(str(session.folder.family_path / f"{table[1]['name']}.safetensors"))
+    assert trained.spec.dropout == table[1]["recipe"]["dropout"] > result.base.dropout
     manifest = json.loads((session.folder.export_path / "manifest.json").read_text())
     assert manifest["trained"] is True
     ledger = session.folder.ledger()

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.compound import PAPER, Constants, implied_phi, macs_label, multipliers, scale
+from scaling.compound import (
+    PAPER,
+    Constants,
+    implied_phi,
+    macs_label,
+    macs_text,
+    multipliers,
+    scale,
+)
 from search_spaces.catalog import CATALOG, catalog_spec
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -126,3 +134,27 @@ def test_implied_phi_wants_positive_multipliers(bad: tuple[float, float, float])
 )
 def test_macs_are_labelled_in_millions(macs: float, label: str) -> None:
     assert macs_label(macs) == label
+
+
+@pytest.mark.parametrize(
+    ("macs", "text"), [(1000, "0.001M"), (28_179_024, "28.18M"), (72_693_727_940, "72.69G")]
+)
+def test_macs_in_messages_are_short(macs: float, text: str) -> None:
+    assert macs_text(macs) == text
+
+
+@pytest.mark.parametrize(
+    ("phi", "constants", "named"),
+    [
+        (-5, Constants(1, 1, 1.5), "from 224 to 29.5 pixels; its resolution lies between 32"),
+        (8, Constants(1, 1, 1.5), "to 5741 pixels; its resolution lies between 32 .* and 4096"),
+        (8, Constants(1, 1.5, 1), "multiplies the width of efficientnet_b0 by 25.6"),
+        (5, Constants(2, 1, 1), "multiplies the depth of efficientnet_b0 by 32"),
+        (-6, Constants(2, 1, 1), "multiplies the depth of efficientnet_b0 by 0.0156"),
+    ],
+)
+def test_what_is_past_the_sensible_range_says_so(
+    b0: ArchSpec, phi: float, constants: Constants, named: str
+) -> None:
+    with pytest.raises(InputError, match=named):
+        scale(b0, phi, constants)

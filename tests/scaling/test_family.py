@@ -1,5 +1,7 @@
 """Families by φ and by MACs."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +22,8 @@ def test_a_member_costs_what_its_spec_does(phis: list[int]) -> None:
         counted = cost(member.spec)
         assert (member.macs, member.params) == (counted.macs, counted.params)
         assert member.macs_ratio == counted.macs / cost(base).macs
-        assert member.spec == scale(base, phi / 4, PAPER)
-        assert (member.target, member.error) == (None, None)
+        assert replace(member.spec, dropout=base.dropout) == scale(base, phi / 4, PAPER)
+        assert (member.target, member.error, member.is_near) == (None, None, None)
 
 
 def test_a_members_ratios(b0: ArchSpec) -> None:
@@ -32,12 +34,30 @@ def test_a_members_ratios(b0: ArchSpec) -> None:
     assert member.name == member.spec.name == "efficientnet_b0_phi2"
 
 
+def test_dropout_grows_as_published_unless_it_is_to_stay(b0: ArchSpec) -> None:
+    members = phi_ladder(b0, PAPER, [-1, 0, 1, 7])
+    assert [member.spec.dropout for member in members] == [0.1571, 0.2, 0.2429, 0.5]
+    assert {member.spec.drop_path for member in members} == {0.2}
+    plain = phi_ladder(b0, PAPER, [0, 7], grow=False)
+    assert [member.spec.dropout for member in plain] == [0.2, 0.2]
+    (by_macs,) = macs_ladder(b0, PAPER, [800_000_000])
+    assert by_macs.spec.dropout > 0.2
+
+
+def test_a_target_that_rounding_forbids_is_said_to_be_missed(small: ArchSpec) -> None:
+    target = round(1.3 * cost(small).macs)
+    (far,) = macs_ladder(small, PAPER, [target])
+    assert far.is_near is False
+    # Above φ = 0 every stage has one more block at once, and there is nothing in between.
+    assert far.error == abs(far.macs - target) / target > 0.1
+
+
 def test_a_row_is_flat(b0: ArchSpec) -> None:
     (member,) = phi_ladder(b0, PAPER, [1])
     row = member.as_row()
     assert list(row) == [
         "name", "phi", "depth", "width", "params", "macs", "macs_ratio", "nominal_ratio",
-        "product_ratio", "resolution", "target", "error",
+        "product_ratio", "resolution", "target", "error", "is_near",
     ]  # fmt: skip
     assert row["resolution"] == 258
 
@@ -85,7 +105,8 @@ def test_targets_are_met_as_near_as_steps_allow(b0: ArchSpec) -> None:
         assert member.macs == cost(member.spec).macs
         assert abs(member.macs - target) < 0.01 * target
         assert member.spec.name == f"efficientnet_b0_{target // 1_000_000}M"
-        assert scale(b0, member.phi, PAPER, name=member.name) == member.spec
+        assert phi_ladder(b0, PAPER, [member.phi])[0].macs == member.macs
+        assert member.is_near
 
 
 def test_the_bases_own_macs_give_the_base(b0: ArchSpec) -> None:
@@ -106,14 +127,15 @@ def test_no_phi_nearby_is_nearer(target: int) -> None:
 
 @pytest.mark.parametrize("target", [0, 1000, 10**14])
 def test_an_unreachable_target_says_what_can_be_reached(b0: ArchSpec, target: int) -> None:
-    with pytest.raises(InputError, match=r"φ from -6 to 8 gives 28\.\d+M to 7\d{4}") as error:
+    with pytest.raises(InputError, match=r"φ from -6 to 8 gives 28\.18M to 72\.69G") as error:
         macs_ladder(b0, PAPER, [target])
     assert "\n" not in str(error.value)
 
 
 def test_the_range_ends_where_networks_end(b0: ArchSpec) -> None:
-    steep = Constants(1.0, 1.0, 1.5)  # 224·1.5^8 is past the largest resolution
-    with pytest.raises(InputError, match=r"φ from -6 to 7\.\d+ gives"):
+    # 224·1.5^8 is past the largest resolution, 224/1.5^6 below the total stride.
+    steep = Constants(1.0, 1.0, 1.5)
+    with pytest.raises(InputError, match=r"φ from -4\.8\d+ to 7\.\d+ gives"):
         macs_ladder(b0, steep, [10**14])
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling.compound import PAPER, Constants
+from scaling.compound import PAPER, Constants, scale
 from scaling.grid import (
     Candidate,
     GridRange,
@@ -44,9 +44,9 @@ def test_points_are_free_of_drift() -> None:
 def test_a_point_at_exactly_the_tolerance_is_left_out() -> None:
     # 1.9·1·1 is 0.1 from 2, and 0.10000000000000009 in floats; 2.1 is 0.1 in both.
     admits = GridRange().admits
-    assert not admits(Constants(1.9, 1, 1))
-    assert not admits(Constants(2.1, 1, 1))
-    assert admits(Constants(1.95, 1, 1))
+    assert not admits(Constants(1.9, 1, 1).product)
+    assert not admits(Constants(2.1, 1, 1).product)
+    assert admits(Constants(1.95, 1, 1).product)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ def test_a_point_at_exactly_the_tolerance_is_left_out() -> None:
         ({"beta": (0.5, 1.0)}, "beta runs from 0.5"),
         ({"gamma": (1.0, math.inf)}, "gamma runs from 1.0 to inf"),
         ({"step": 0.001}, "points are more than 200,000"),
+        ({"constraint": "exact"}, "no constraint is called 'exact'; it is nominal or counted"),
     ],
 )
 def test_ranges_that_make_no_grid_are_refused(changes: dict[str, object], named: str) -> None:
@@ -70,6 +71,31 @@ def test_ranges_that_make_no_grid_are_refused(changes: dict[str, object], named:
 def test_an_empty_grid_says_what_is_nearest(b0: ArchSpec) -> None:
     grid = GridRange(alpha=(1.0, 1.1), beta=(1.0, 1.0), gamma=(1.0, 1.1), tolerance=0.01)
     with pytest.raises(InputError, match=r"nearest is 1\.331 at 1\.1,1,1\.1"):
+        candidates(b0, grid)
+
+
+def test_a_counted_grid_admits_what_networks_really_cost(b0: ArchSpec) -> None:
+    grid = GridRange(step=0.1, constraint="counted", tolerance=0.15)
+    found = candidates(b0, grid)
+    macs = cost(b0).macs
+    by_hand = {
+        point for point in grid.points() if abs(cost(scale(b0, 1, point)).macs / macs - 2) < 0.15
+    }
+    assert {candidate.constants for candidate in found} == by_hand
+    distances = [abs(candidate.macs_ratio - 2) for candidate in found]
+    assert distances == sorted(distances)
+    # Rounding repeats up costs φ = 1 so much that products far below 2 come out at it.
+    assert min(candidate.product for candidate in found) < 1.5
+    assert PAPER not in by_hand
+
+
+def test_a_counted_grid_that_is_empty_says_what_is_nearest(b0: ArchSpec) -> None:
+    grid = GridRange(
+        alpha=(1.0, 1.0), beta=(1.0, 1.1), gamma=(1.0, 1.0), constraint="counted", product=3
+    )
+    with pytest.raises(
+        InputError, match=r"no counted MACs ratio of efficientnet_b0 is within 0\.1"
+    ):
         candidates(b0, grid)
 
 

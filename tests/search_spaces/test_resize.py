@@ -123,3 +123,45 @@ def test_exact_and_hidden_widths_are_multiplied_too() -> None:
     assert (wide.stages[0].expand_ch, wide.hidden_ch, wide.head_ch) == (56, 960, 960)
     lite = resize(ArchSpec("one", 32, (stage,), hidden_ch=99), width=2, rounding=FIXED)
     assert (lite.stages[0].expand_ch, lite.hidden_ch) == (144, 99)
+
+
+def test_a_bottlenecks_inner_width_is_rounded_by_itself() -> None:
+    base = catalog_spec("resnet50")
+    wide = resize(base, width=1.1)  # 256·1.1 is rounded to 280, of which a quarter is 70
+    assert [stage.out_ch for stage in wide.stages] == [280, 560, 1128, 2256]
+    inner = [
+        layer.out_ch
+        for blocks in wide.stage_blocks()
+        for layer in block_layers(blocks[0]).path
+        if layer.name == "spatial" and isinstance(layer, ConvLayer)
+    ]
+    assert inner == [72, 144, 280, 560]
+    assert resize(base, width=2).stages[0] == replace(base.stages[0], out_ch=512)
+    twice = resize(wide, width=0.5)
+    assert all(stage.expand_ch and stage.expand_ch % 8 == 0 for stage in twice.stages)
+
+
+def test_later_stages_may_have_more_of_the_depth() -> None:
+    small = catalog_spec("efficientnetv2_s")
+    late = resize(small, depth=1.75, rounding=Rounding(late_layers=0.35))
+    # EfficientNetV2-L, made by hand, has 4, 7, 7, 10, 19 and, in two stages, 25 + 7.
+    assert [stage.repeats for stage in late.stages] == [4, 8, 8, 12, 19, 32]
+    plain = resize(small, depth=1.75)
+    assert [stage.repeats for stage in plain.stages] == [4, 7, 7, 11, 16, 27]
+    fixed = resize(small, depth=1.75, rounding=Rounding(fixed_ends=True, late_layers=0.35))
+    assert [stage.repeats for stage in fixed.stages] == [2, 8, 8, 12, 19, 15]
+    one = replace(small, stages=small.stages[:1])
+    assert resize(one, depth=2, rounding=Rounding(late_layers=1)).stages[0].repeats == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"divisor": 0}, "rounding: divisor is 0"),
+        ({"late_layers": -1}, "rounding: late_layers is -1"),
+        ({"late_layers": float("nan")}, "rounding: late_layers is nan"),
+    ],
+)
+def test_a_rule_that_is_none_is_refused(values: dict[str, float], named: str) -> None:
+    with pytest.raises(SpecError, match=named):
+        Rounding(**values)  # type: ignore[arg-type]

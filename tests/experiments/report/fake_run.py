@@ -16,14 +16,15 @@ from experiments.config import (
     TrainingConfig,
     write_config,
 )
+from experiments.family_step import member_rows, write_family
 from experiments.metrics import add_metrics
 from experiments.recipes import load_recipe
-from experiments.scale_step import write_family
 from experiments.space_files import space_of
 from experiments.store import RunFolder
 from experiments.training.state import EpochRecord
 from scaling.compound import Constants
 from scaling.family import phi_ladder
+from scaling.fits import Machine
 from search_spaces.codec import fingerprint, spec_to_json
 from search_spaces.cost import cost
 from search_spaces.network import build
@@ -181,7 +182,8 @@ def results(folder: RunFolder, name: str) -> None:
     The base's second seed was trained before metrics.parquet was.
     """
     members = phi_ladder(base_spec(name), Constants(1.2, 1.1, 1.15), (0.0, 1.0))
-    write_family(folder, members)
+    rows = member_rows(members, members[0].spec, machine=Machine(), recipe=load_recipe("fast"))
+    write_family(folder, members, rows)
     base, larger = (member.spec for member in members)
     baseline = replace(base, name=f"rival{name}")
     rows = [
