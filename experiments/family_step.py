@@ -74,6 +74,7 @@ def train_family(session: Session, members: Sequence[ArchSpec], plan: FamilyPlan
     )
     write_config(folder.config_path, config)
     specs = [replace(spec, num_classes=session.data.num_classes) for spec in members]
+    _write_specs(folder, specs)
     later = plan.epochs or recipe.epochs
     epochs = [recipe.epochs, *(later if plan.inherits else recipe.epochs for _ in specs[1:])]
     reporter = session.reporter
@@ -88,15 +89,24 @@ def train_family(session: Session, members: Sequence[ArchSpec], plan: FamilyPlan
     return {"inherits": plan.inherits, "members": rows, "path": str(folder.family_path)}
 
 
+def _write_specs(folder: RunFolder, specs: Sequence[ArchSpec]) -> None:
+    """Writes the family down in a folder that has none yet, for the next call."""
+    table = folder.family_path / "family.json"
+    if table.is_file():
+        return
+    for spec in specs:
+        path = folder.family_path / f"{spec.name}.json"
+        folder.write_json(path, json.loads(spec_to_json(spec)))
+    rows = [{"name": spec.name, "resolution": spec.resolution} for spec in specs]
+    folder.write_json(table, rows)
+
+
 def _train_member(
     session: Session, spec: ArchSpec, epochs: int, before: Path | None
 ) -> tuple[Path, TrainingInfo]:
     """Trains a member, from the checkpoint `before` where there is one."""
     name = spec.name if before is None else f"{spec.name}.inherited"
     path = session.folder.family_path / f"{name}.safetensors"
-    spec_path = session.folder.family_path / f"{spec.name}.json"
-    if not spec_path.is_file():
-        session.folder.write_json(spec_path, json.loads(spec_to_json(spec)))
     start = None if before is None else heir(spec, before)
     note_obstacles(session.reporter, start, spec)
     recipe = session.config.recipe
