@@ -10,7 +10,7 @@ from experiments.opening import opened, reporting
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from experiments.family_step import FamilyPlan
+    from experiments.family_training import FamilyPlan
     from experiments.prepare import DataRequest
 
 __all__ = ["family_document", "refuse_given"]
@@ -33,7 +33,7 @@ def family_document(
     how: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Trains the family in a run folder as the run says, or as asked in the folder of --out."""
-    from experiments.family_step import family_members, train_family
+    from experiments.family_training import family_members, train_family
     from experiments.prepare import reopen
     from experiments.store import RunFolder
     from experiments.tracking import parse_trackers

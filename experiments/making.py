@@ -110,7 +110,7 @@ def train(
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
     from experiments.family_command import family_document
-    from experiments.family_step import FamilyPlan
+    from experiments.family_training import FamilyPlan
     from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
 

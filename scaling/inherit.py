@@ -85,13 +85,19 @@ def _check_family(base: ArchSpec, member: ArchSpec) -> None:
     _check_same(where, "a hidden linear layer", bool(base.hidden_ch), bool(member.hidden_ch))
     for number, (old, new) in enumerate(zip(base.stages, member.stages, strict=True), 1):
         _check_stage(f"{where}: stage {number}", old, new)
+        # an expanded width may be given where the other's follows from a ratio
+        paths = (_layers(spec.stage_blocks()[number - 1][0]) for spec in (base, member))
+        _check_same(f"{where}: stage {number}", "a block", *paths)
 
 
 def _check_stage(where: str, old: StageSpec, new: StageSpec) -> None:
     for name in (field.name for field in fields(StageSpec)):
         if name not in ("out_ch", "repeats", "expand_ch"):
             _check_same(where, name, getattr(old, name), getattr(new, name))
-    _check_same(where, "expand_ch", *(stage.expand_ch is not None for stage in (old, new)))
+
+
+def _layers(block: BlockSpec) -> str:
+    return " → ".join(layer.name for layer in block_layers(block).path)
 
 
 def _check_same(where: str, what: str, base: Any, member: Any) -> None:

@@ -1,6 +1,5 @@
 """Trainings that begin with a smaller network's weights: one, a family, a grid."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import train
 from scaling.grid import GridRange
-from search_spaces.codec import spec_to_json
+from search_spaces.codec import spec_from_json, spec_to_json
 from search_spaces.resize import resize
 from search_spaces.spec import ArchSpec
 from tests.conftest import Caller
@@ -189,9 +188,10 @@ def test_what_is_no_family_is_refused(call: Caller, family: Path, session: Sessi
         call("train", family, "--family", *QUICK, "--out", "x", "--inherit-epochs", 2),
         "--inherit-epochs is for members that inherit; add --inherit",
     )
-    spec = json.loads((family / "family" / "tiny_phi1.json").read_text())
-    spec["stages"][0]["kernel"] = 5
-    (family / "family" / "tiny_phi1.json").write_text(json.dumps(spec))
+    path = family / "family" / "tiny_phi1.json"
+    spec = spec_from_json(path.read_text())
+    first, second = spec.stages
+    write(path, replace(spec, stages=(replace(first, kernel=5), second)))
     assert_refused(
         call("train", family, "--family", *QUICK, "--out", "x", "--inherit"),
         "tiny_phi1 cannot inherit from tiny_phi0: stage 1: kernel is 3 in the one and 5",

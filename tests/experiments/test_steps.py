@@ -107,7 +107,7 @@ def test_a_network_that_cannot_be_trained_again_is_not_the_best(
     evaluate, seen = Session.evaluate, set[str]()
 
     def diverges(
-        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **more: float | None
+        self: Session, spec: ArchSpec, *, seed: int, epochs: int, **more: Any
     ) -> Evaluation:
         name = fingerprint(spec)
         if name == best and name in seen:

@@ -279,7 +279,8 @@ def test_other_classes_make_a_new_classifier() -> None:
     base = trained(network(**KINDS["conv"]))
     found, inherited = grown(base, replace(base.spec, name="member", num_classes=7))
     assert inherited.obstacles == ("the classifier is new: 7 classes, the base's 5",)
-    assert torch.equal(found.head.conv.weight, base.head.conv.weight)  # type: ignore[union-attr]
+    one, other = base.state_dict(), found.state_dict()
+    assert torch.equal(one["head.conv.weight"], other["head.conv.weight"])
     assert found.classifier.out_features == 7
 
 
@@ -309,7 +310,7 @@ def _stage(**changes: Any) -> Callable[[ArchSpec], ArchSpec]:
         (_stage(kind="fused"), "stage 2: kind is mbconv in the one and fused in the other"),
         (_stage(se_ratio=0.5), "stage 2: se_ratio is 0 in the one and 0.5"),
         (_stage(stride=1), "stage 2: stride is 2 in the one and 1"),
-        (_stage(expand_ch=9), "stage 2: expand_ch is False in the one and True"),
+        (_stage(expand=1), "stage 2: expand is 6 in the one and 1 in the other"),
         (lambda s: replace(s, stages=s.stages[:2]), "the number of stages is 3 in the one and 2"),
         (lambda s: replace(s, hidden_ch=8), "a hidden linear layer is False in the one and True"),
         (lambda s: replace(s, stem_stride=1), "stem_stride is 2 in the one and 1"),
@@ -323,3 +324,17 @@ def test_another_family_is_refused(change: Callable[[ArchSpec], ArchSpec], messa
     assert str(refused.value).startswith("other cannot inherit from base: ")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_an_inner_width_may_be_given_where_the_bases_follows_from_a_ratio() -> None:
+    base = trained(network(**KINDS["bottleneck"]))
+    first, second, third = base.spec.stages
+    given = replace(base.spec, name="member", stages=(first, replace(second, expand_ch=8), third))
+    assert difference(base, grown(base, given)[0]) < CLOSE
+    spec = network(**KINDS["mbconv 1 gated"])
+    first, second, third = spec.stages
+    expanding = replace(spec, name="member", stages=(first, replace(second, expand_ch=20), third))
+    with pytest.raises(
+        InputError, match="stage 2: a block is depthwise → squeeze_excite → project"
+    ):
+        obstacles(spec, expanding)
