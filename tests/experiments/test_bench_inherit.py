@@ -48,8 +48,9 @@ def test_it_trains_each_once_and_goes_on(
     monkeypatch.setattr(bench, "train", trained)
     (tmp_path / "tiny.json").write_text(spec_to_json(tiny))
     words = (
-        "bench", "inherit", "--base", "tiny.json", "--data", "digits", "--limit", 128, "--epochs", 2,
-        "--seeds", 2, "--shares", "0.5", "--keep", "kept", "--device", "cpu", "--json",
+        "bench", "inherit", "--base", "tiny.json", "--data", "digits", "--limit", 128,
+        "--epochs", 2, "--seeds", 2, "--shares", "0.5", "--keep", "kept", "--device", "cpu",
+        "--json",
     )  # fmt: skip
     outcome = call(*words)
     assert outcome.status == 0, outcome.err
