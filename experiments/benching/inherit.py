@@ -17,7 +17,8 @@ __all__ = ["COMMANDS"]
 
 Base = Annotated[str, typer.Option("--base", metavar="ARCH", help="the network that is scaled")]
 Near = Annotated[
-    str | None, typer.Option("--target-macs", help="bring the base to these MACs first, as 1M")
+    str | None,
+    typer.Option("--target-macs", help="bring the base to these MACs first (its own classes)"),
 ]
 Phi = Annotated[float, typer.Option("--phi", help="of the member")]
 Constants = Annotated[str, typer.Option("--constants", help="α,β,γ")]
