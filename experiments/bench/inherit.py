@@ -104,7 +104,11 @@ class _Bench:
         yield SCRATCH, self.member, self.recipe
         for share in self.options.shares:
             epochs = max(1, round(whole * share))
-            yield _named(share), self.member, self.heir.model_copy(update={"epochs": epochs})
+            yield (
+                _named(epochs, whole),
+                self.member,
+                self.heir.model_copy(update={"epochs": epochs}),
+            )
 
     def work(self, spec: ArchSpec, recipe: Recipe) -> float:
         """Counts the multiply-adds of a training's forward passes."""
@@ -155,8 +159,8 @@ class _Bench:
         )
 
 
-def _named(share: float) -> str:
-    return f"inherited, {share:g} of the epochs"
+def _named(epochs: int, whole: int) -> str:
+    return f"inherited, {epochs} of {whole} epochs"
 
 
 def bench_inherit(options: InheritOptions, request: DataRequest, reporter: Reporter) -> Rows:

@@ -60,7 +60,7 @@ def test_it_trains_each_once_and_goes_on(
         None, None, "base.seed0.safetensors", None, None, "base.seed1.safetensors",
     ]  # fmt: skip
     rows = outcome.document["inherit"]
-    assert [row["what"] for row in rows] == [BASE, SCRATCH, "inherited, 0.5 of the epochs"]
+    assert [row["what"] for row in rows] == [BASE, SCRATCH, "inherited, 1 of 2 epochs"]
     assert [row["n"] for row in rows] == [2, 2, 2]
     assert call(*words).document == outcome.document
     assert len(seen) == 6
