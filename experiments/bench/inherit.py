@@ -32,16 +32,16 @@ from search_spaces.spec import ArchSpec
 
 __all__ = ["InheritOptions", "bench_inherit", "inherit_summary"]
 
-BASE, SCRATCH = "base", "from scratch"
+BASE, SCRATCH, HEIR = "base", "from scratch", "inherited"
 
 
 @dataclass(frozen=True, slots=True)
 class InheritOptions:
     """Says which member of `base` is trained both ways, and for how long.
 
-    From scratch it trains for the recipe's epochs, and as inheritor for each of `shares` of them,
-    by the recipe with `overrides`. `keep` is a folder for what is done: a line a training, and the
-    bases' checkpoints.
+    From scratch it trains for the recipe's epochs; for each of `shares` of them from scratch too,
+    and as inheritor by the recipe with `overrides`. `keep` is a folder for what is done: a line a
+    training, and the bases' checkpoints.
     """
 
     base: ArchSpec
@@ -98,17 +98,15 @@ class _Bench:
         return self.options.keep / f"base.seed{number}.safetensors"
 
     def entries(self) -> Iterator[tuple[str, ArchSpec, Recipe]]:
-        """Yields what is trained with each seed: the base, the member, and the inheritors."""
+        """Yields what is trained with each seed: base, member, and both ways for each share."""
         whole = self.recipe.epochs
         yield BASE, self.base, self.recipe
         yield SCRATCH, self.member, self.recipe
         for share in self.options.shares:
             epochs = max(1, round(whole * share))
-            yield (
-                _named(epochs, whole),
-                self.member,
-                self.heir.model_copy(update={"epochs": epochs}),
-            )
+            for name, recipe in ((SCRATCH, self.recipe), (HEIR, self.heir)):
+                shorter = recipe.model_copy(update={"epochs": epochs})
+                yield f"{name}, {epochs} of {whole} epochs", self.member, shorter
 
     def work(self, spec: ArchSpec, recipe: Recipe) -> float:
         """Counts the multiply-adds of a training's forward passes."""
@@ -116,7 +114,7 @@ class _Bench:
 
     def evaluated(self, name: str, spec: ArchSpec, recipe: Recipe, number: int) -> Evaluation:
         """Trains with the seed of that number, or looks the training up."""
-        heir = name not in (BASE, SCRATCH)
+        heir = name.startswith(HEIR)
         source = self.checkpoint(number) if heir else None
         start = weights_digest(source) if source else ""
         data = f"{self.data.fingerprint}:{self.data.split_digest}"
@@ -159,10 +157,6 @@ class _Bench:
         )
 
 
-def _named(epochs: int, whole: int) -> str:
-    return f"inherited, {epochs} of {whole} epochs"
-
-
 def bench_inherit(options: InheritOptions, request: DataRequest, reporter: Reporter) -> Rows:
     """Trains base, member and inheritors with every seed; returns a row each.
 
@@ -201,7 +195,7 @@ def _row(name: str, found: dict[str, list[Evaluation]]) -> dict[str, Any]:
     scores, others = ([_test(one) for one in each] for each in (own, scratch))
     lead = [one - other for one, other in zip(scores, others, strict=True)]
     several = len(own) > 1
-    inherits = name not in (BASE, SCRATCH)
+    inherits = name.startswith(HEIR)
     return {
         "what": name,
         "MACs": int(own[0].macs),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.bench import inherit as bench
-from experiments.bench.inherit import BASE, SCRATCH, inherit_summary
+from experiments.bench.inherit import BASE, HEIR, SCRATCH, inherit_summary
 from experiments.train import train
 from nas.evaluation import Evaluation
 from search_spaces.codec import spec_to_json
@@ -25,7 +25,7 @@ def test_leads_are_paired_and_training_is_counted_twice() -> None:
     found = {
         BASE: evaluations(100, 8, 0.5, 0.6),
         SCRATCH: evaluations(200, 8, 0.6, 0.7),
-        "half": evaluations(200, 4, 0.62, 0.74),
+        f"{HEIR}, half": evaluations(200, 4, 0.62, 0.74),
     }
     base, scratch, half = inherit_summary(found)
     assert (scratch["training"], base["training"], half["training"]) == (1, 0.5, 0.5)
@@ -54,16 +54,18 @@ def test_it_trains_each_once_and_goes_on(
     )  # fmt: skip
     outcome = call(*words)
     assert outcome.status == 0, outcome.err
-    each = [("tiny", 2), ("tiny_phi1", 2), ("tiny_phi1", 1)]
+    each = [("tiny", 2), ("tiny_phi1", 2), ("tiny_phi1", 1), ("tiny_phi1", 1)]
     assert [training[:2] for training in seen] == each * 2
     assert [path for *_, path in seen] == [
-        None, None, "base.seed0.safetensors", None, None, "base.seed1.safetensors",
+        *(None, None, None, "base.seed0.safetensors"),
+        *(None, None, None, "base.seed1.safetensors"),
     ]  # fmt: skip
     rows = outcome.document["inherit"]
-    assert [row["what"] for row in rows] == [BASE, SCRATCH, "inherited, 1 of 2 epochs"]
-    assert [row["n"] for row in rows] == [2, 2, 2]
+    shorter = [f"{name}, 1 of 2 epochs" for name in (SCRATCH, HEIR)]
+    assert [row["what"] for row in rows] == [BASE, SCRATCH, *shorter]
+    assert [row["n"] for row in rows] == [2, 2, 2, 2]
     assert call(*words).document == outcome.document
-    assert len(seen) == 6
+    assert len(seen) == 8
 
 
 @pytest.mark.parametrize("shares", ["0", "2", "x", ""])
