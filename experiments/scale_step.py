@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.arch import Arch
 from experiments.family_step import base_document
+from experiments.inheriting import base_start, heir
 from experiments.session import Session
 from nas.search import derive_seed
 from scaling.grid import (
@@ -58,20 +59,28 @@ def _picked(found: tuple[Candidate, ...], plan: GridPlan) -> tuple[Candidate, ..
     return left if plan.count is None else spread(left, plan.count)
 
 
-def run_grid(session: Session, base: ArchSpec, plan: GridPlan) -> tuple[GridResult, ...]:
-    """Trains every candidate, ranks them, writes grid.parquet and constants.json; best first."""
+def run_grid(
+    session: Session, base: ArchSpec, plan: GridPlan, *, trained: Path | None = None
+) -> tuple[GridResult, ...]:
+    """Trains every candidate, ranks them, writes grid.parquet and constants.json; best first.
+
+    Candidates grow from the weights of the base's checkpoint `trained`, where that is given.
+    """
     chosen = candidates_of(base, plan)
     total = len(chosen)
     results: list[GridResult] = []
     for number, candidate in enumerate(chosen, 1):
-        results.append(_run_candidate(session, candidate, plan, f"{number}/{total}"))
+        results.append(_run_candidate(session, candidate, plan, f"{number}/{total}", trained))
         session.reporter.best(_best_so_far(results, plan))
     ranked = rank(results, target_ratio=plan.grid.product)
     if math.isnan(ranked[0].mean):
         raise RunError("every candidate of the grid failed; the messages above say why")
     folder = session.folder
     folder.write_table(folder.grid_path, [_row(result, plan) for result in ranked])
-    folder.write_json(folder.constants_path, _constants(base, ranked, plan))
+    document = _constants(base, ranked, plan)
+    if trained is not None:
+        document["inherited_from"] = str(trained)
+    folder.write_json(folder.constants_path, document)
     return ranked
 
 
@@ -86,15 +95,22 @@ def _named(candidate: Candidate) -> str:
 
 
 def _run_candidate(
-    session: Session, candidate: Candidate, plan: GridPlan, place: str
+    session: Session,
+    candidate: Candidate,
+    plan: GridPlan,
+    place: str,
+    trained: Path | None,
 ) -> GridResult:
     accuracies, seconds = [], 0.0
+    start = None if trained is None else heir(candidate.spec, trained)
     name = _named(candidate)
     for index in range(plan.seeds):
         seed = derive_seed(session.config.seed, "grid", index)
-        known = session.is_known(candidate.spec, seed=seed, epochs=plan.epochs)
+        known = session.is_known(candidate.spec, seed=seed, epochs=plan.epochs, start=start)
         try:
-            evaluation = session.evaluate(candidate.spec, seed=seed, epochs=plan.epochs)
+            evaluation = session.evaluate(
+                candidate.spec, seed=seed, epochs=plan.epochs, start=start
+            )
         except RunError as error:
             session.reporter.note(f"candidate {place} ({name}) failed: {error}")
             break
@@ -170,14 +186,26 @@ def grid_folder(arch: Arch, out: Path | None) -> Path:
     return arch.run.path if arch.run else Path("runs") / f"scale-{arch.spec.name}"
 
 
-def grid_command(session: Session, spec: ArchSpec, plan: GridPlan) -> dict[str, Any]:
-    """Trains the grid of a base on the session's data; returns constants and ranked table."""
+def grid_command(
+    session: Session,
+    spec: ArchSpec,
+    plan: GridPlan,
+    *,
+    inherits: bool = False,
+    checkpoint: Path | None = None,
+) -> dict[str, Any]:
+    """Trains the grid of a base on the session's data; returns constants and ranked table.
+
+    With `inherits`, candidates grow from the base: from its `checkpoint` where that was trained on
+    this data, else it is trained first for as many epochs as a candidate.
+    """
     base = replace(spec, num_classes=session.data.num_classes)
     chosen = candidates_of(base, plan)
     session.reporter.plan(sum(session.work(c.spec, plan.epochs) * plan.seeds for c in chosen))
     session.reporter.step(f"Scale {base.name}: {len(chosen)} candidates")
     with session.folder.timed("grid"):
-        ranked = run_grid(session, base, plan)
+        trained = base_start(session, base, plan.epochs, checkpoint) if inherits else None
+        ranked = run_grid(session, base, plan, trained=trained)
     return {
         "constants": json.loads(session.folder.constants_path.read_text()),
         "candidates": [_without_nan(_row(result, plan)) for result in ranked],
