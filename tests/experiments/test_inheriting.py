@@ -1,5 +1,6 @@
 """Trainings that begin with a smaller network's weights: one, a family, a grid."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,16 @@ import torch
 
 from experiments import session as sessions
 from experiments.checkpoint import load_network, read_info
+from experiments.family_training import FamilyPlan, family_members
+from experiments.growing import member_training
 from experiments.inheriting import base_start
+from experiments.recipes import load_recipe
 from experiments.scale_step import GridPlan, grid_command
 from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import train
 from scaling.grid import GridRange
+from search_spaces.catalog import catalog_spec
 from search_spaces.codec import spec_from_json, spec_to_json
 from search_spaces.resize import resize
 from search_spaces.spec import ArchSpec
@@ -226,3 +231,19 @@ def test_a_grid_takes_a_checkpoint_of_the_same_split_only(
     other = replace(session, data=replace(session.data, split_digest="other"))
     assert base_start(other, base, 1, path).name == "tiny_base.safetensors"
     assert base_start(session, replace(base, stem_ch=16), 1, path) != path
+
+
+def test_a_member_is_regularised_by_what_its_family_says(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    spec = replace(catalog_spec("mobilenetv2"), name="m")
+    recipe = load_recipe("efficientnet_v2", {})
+    folder.write_json(folder.family_path / "m.json", json.loads(spec_to_json(spec)))
+    rows = [{"name": "m", "phi": 2.0, "base_dropout": 0.1}]
+    folder.write_json(folder.family_path / "family.json", rows)
+    (member,) = family_members(folder, FamilyPlan())
+    own = member.training(recipe)
+    assert own == member_training(spec, 2.0, recipe, base_dropout=0.1)
+    assert own[1] != recipe
+    folder.write_json(folder.family_path / "family.json", [{"name": "m"}])
+    (plain,) = family_members(folder, FamilyPlan())
+    assert plain.training(recipe) == (spec, recipe)
