@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,7 @@ Score = Callable[[Array], Array]
 MOST_LISTED = 8192  # a space of no more combinations is scored whole
 FIRST, CHILDREN, PARENTS, ROUNDS = 600, 500, 100, 7
 CLIMBS, CLIMB_STEPS = 3, 8
+TAKEN = -1  # the place of networks that are not to be tried
 OUTCOMES = 21  # results of a trial, equally likely, that stand for all
 
 
@@ -52,25 +54,39 @@ class _Pool:
     """Keeps the networks seen so far with their scores, each once, without the `taken` ones."""
 
     def __init__(self, score: Score, task: Task, taken: Array) -> None:
-        self.score, self.task, self.seen = score, task, taken
+        self.score, self.task = score, task
+        self.places = dict.fromkeys(taken.tolist(), TAKEN)  # of networks, by key
         self.rows, self.scores = np.zeros((0, len(task.columns.names))), np.zeros(0)
 
     def add(self, rows: Array, keys: Array | None = None) -> None:
         """Scores the rows that are new; `keys` are theirs, where they are known."""
-        allowed = self.task.allowed(rows)
-        keys = self.task.keys(rows[allowed]) if keys is None else keys[allowed]
-        rows = rows[allowed]
-        keys, first = np.unique(keys, return_index=True)
-        new = ~np.isin(keys, self.seen)
-        rows = rows[first[new]]
-        if len(rows):
-            self.seen = np.concatenate([self.seen, keys[new]])
+        allowed = self.task.allowed(rows).tolist()
+        keys = self.task.keys(rows) if keys is None else keys
+        new = {
+            key: i
+            for i, (key, right) in enumerate(zip(keys.tolist(), allowed, strict=True))
+            if right and key not in self.places
+        }
+        if new:
+            self.places.update(zip(new, itertools.count(len(self.rows)), strict=False))
+            rows = rows[list(new.values())]
             self.rows = np.concatenate([self.rows, rows])
             self.scores = np.concatenate([self.scores, self.score(rows)])
 
     def top(self, count: int) -> Array:
         """Returns the best rows, the best first."""
         return np.asarray(self.rows[np.argsort(-self.scores, kind="stable")[:count]])
+
+    def best_of(self, rows: Array) -> tuple[float, Array]:
+        """Adds rows; returns the best score among them, with its row; -∞ where none may be tried."""
+        keys = self.task.keys(rows)
+        self.add(rows, keys)
+        places = np.array([self.places.get(key, TAKEN) for key in keys.tolist()], dtype=np.int64)
+        places = places[places != TAKEN]
+        if not len(places):
+            return -np.inf, rows
+        best = places[self.scores[places].argmax()]
+        return float(self.scores[best]), self.rows[best]
 
 
 def best_rows(
@@ -99,7 +115,7 @@ def best_rows(
         if len(parents):
             pool.add(_children(parents, columns, rng))
     for row in pool.top(CLIMBS):
-        _climb(pool, row, taken)
+        _climb(pool, row)
     return pool.top(count)
 
 
@@ -112,14 +128,11 @@ def _children(parents: Array, columns: Columns, rng: np.random.Generator) -> Arr
     return columns.changed(np.where(crossed[:, None], mixed, one), rng)
 
 
-def _climb(pool: _Pool, row: Array, taken: Array) -> None:
+def _climb(pool: _Pool, row: Array) -> None:
     """Goes from row to better neighbour until there is none."""
     best = -np.inf
     for _ in range(CLIMB_STEPS):
-        around = pool.task.columns.neighbours(row)
-        around = around[~np.isin(pool.task.keys(around), taken) & pool.task.allowed(around)]
-        pool.add(around)
-        scores = pool.score(around) if len(around) else np.full(1, -np.inf)
-        if scores.max() <= best:
+        score, around = pool.best_of(pool.task.columns.neighbours(row))
+        if score <= best:
             return
-        best, row = scores.max(), around[scores.argmax()]
+        best, row = score, around

@@ -31,6 +31,7 @@ class Columns:
         self.names = tuple(self.space)
         self.sizes = np.array([_size(each) for each in self.space.values()], dtype=np.int64)
         self.numeric = self.sizes == 0
+        self.ordered = np.array([_ordered(each) for each in self.space.values()], dtype=bool)
         self._index = [
             {choice: i for i, choice in enumerate(each.choices)}
             if isinstance(each, CategoricalDistribution)
@@ -146,11 +147,10 @@ class Columns:
 
         Numbers are placed by their order in [0, 1]; other choices all lie 1 apart.
         """
-        apart = np.array([not _ordered(each) for each in self.space.values()], dtype=bool)
-        line = np.flatnonzero(~apart)
+        line = np.flatnonzero(self.ordered)
         columns = [rows[:, line] / np.maximum(self.sizes[line] - 1, 1)]
         groups = [line]
-        for i in np.flatnonzero(apart):
+        for i in np.flatnonzero(~self.ordered):
             columns.append(np.eye(self.sizes[i])[rows[:, i].astype(np.int64)] * 0.5**0.5)
             groups.append(np.full(self.sizes[i], i))
         return np.concatenate(columns, axis=1), np.concatenate(groups).astype(np.int64)
