@@ -35,19 +35,22 @@ PRIOR_OWN = 0.25  # by how much the rate of one choice differs from that of all
 class Inputs:
     """Describes N networks: `linear` (N, L), `smooth` (N, S) and `joint` (N, J), each scaled to ~1.
 
-    `groups` (J,) numbers the length scale of each column of `joint`.
+    `groups` (J,) numbers the length scale of each column of `joint`. `doubts` (N,) are the
+    deviations of their observations beyond the noise of all, in the units of these.
     """
 
     linear: Array
     smooth: Array
     joint: Array
     groups: Array
+    doubts: Array
 
     def __len__(self) -> int:
         return len(self.linear)
 
     def __getitem__(self, rows: Array | slice) -> Inputs:
-        return Inputs(self.linear[rows], self.smooth[rows], self.joint[rows], self.groups)
+        parts = (self.linear[rows], self.smooth[rows], self.joint[rows])
+        return Inputs(*parts, self.groups, self.doubts[rows])
 
     @property
     def scales(self) -> int:
@@ -61,6 +64,7 @@ class Inputs:
             np.concatenate([self.smooth, other.smooth]),
             np.concatenate([self.joint, other.joint]),
             self.groups,
+            np.concatenate([self.doubts, other.doubts]),
         )
 
 
@@ -166,6 +170,11 @@ def _diagonal(inputs: Inputs, settings: Settings) -> Array:
     return np.asarray(linear + variances[1] + variances[2] + CONSTANT)
 
 
+def _diffuse(inputs: Inputs, settings: Settings) -> Array:
+    """Returns the variances (N,) of observations about the true values."""
+    return np.asarray(settings.noise**2 + JITTER + inputs.doubts**2)
+
+
 class _Evidence:
     """Minus the log marginal likelihood and prior of hyperparameters, with its gradient."""
 
@@ -179,7 +188,7 @@ class _Evidence:
         settings = Settings.of(theta)
         parts = _parts(self.inputs, self.gram, self.squared, settings)
         covariance = parts.linear + parts.smooth + parts.joint + CONSTANT
-        covariance[np.diag_indices_from(covariance)] += settings.noise**2 + JITTER
+        covariance[np.diag_indices_from(covariance)] += _diffuse(self.inputs, settings)
         factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
         if failed:
             return 1e10, np.zeros_like(theta)
@@ -213,14 +222,15 @@ def fit_settings(inputs: Inputs, targets: Array) -> Settings:
 
     The result depends on nothing but the arguments; it is kept, so asking again costs nothing.
     """
-    arrays = (inputs.linear, inputs.smooth, inputs.joint, inputs.groups, targets)
+    columns = (inputs.linear, inputs.smooth, inputs.joint)
+    arrays = (*columns, inputs.groups, inputs.doubts, targets)
     return _fit(*((array.shape, array.dtype.str, array.tobytes()) for array in arrays))
 
 
 @lru_cache(maxsize=64)
 def _fit(*packed: tuple[tuple[int, ...], str, bytes]) -> Settings:
     arrays = [np.frombuffer(data, dtype=kind).reshape(shape) for shape, kind, data in packed]
-    evidence = _Evidence(Inputs(*arrays[:4]), arrays[4])
+    evidence = _Evidence(Inputs(*arrays[:-1]), arrays[-1])
     start, width = evidence.mean, 4 * evidence.deviation
     bounds = list(zip(start - width, start + width, strict=True))
     found = minimize(
@@ -236,7 +246,7 @@ class Posterior:
         """Conditions on `values`, deviations from the prior mean in units of `scale` apart."""
         self.settings, self.scale = settings, scale
         covariance = _kernel(inputs, inputs, settings)
-        covariance[np.diag_indices_from(covariance)] += settings.noise**2 + JITTER
+        covariance[np.diag_indices_from(covariance)] += _diffuse(inputs, settings)
         whiten = _whitening(covariance)
         weights = whiten.T @ (whiten @ (values / scale))
         self.whiten, self.weights = whiten.T.astype(SINGLE), weights.astype(SINGLE)

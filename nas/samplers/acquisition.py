@@ -78,7 +78,7 @@ class _Pool:
         return np.asarray(self.rows[np.argsort(-self.scores, kind="stable")[:count]])
 
     def best_of(self, rows: Array) -> tuple[float, Array]:
-        """Adds rows; returns the best score among them, with its row; -∞ where none may be tried."""
+        """Adds rows; returns the best score among them, with its row; -∞ for none."""
         keys = self.task.keys(rows)
         self.add(rows, keys)
         places = np.array([self.places.get(key, TAKEN) for key in keys.tolist()], dtype=np.int64)

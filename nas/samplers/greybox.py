@@ -170,27 +170,29 @@ class GreyBoxSampler(StudySampler):
             columns.encode([trial.params for trial in trials])
             for trials in (running, [*done, *failed, *refused, *running])
         )
-        rows, values = _observed(task, first, refused)
-        return Trials(rows, sign(study) * values, waiting, task.keys(rest))
+        rows, values, doubts = _observed(task, first, refused)
+        return Trials(rows, sign(study) * values, waiting, task.keys(rest), doubts)
 
 
 def _observed(
     task: Task, done: list[FrozenTrial], pruned: list[FrozenTrial]
-) -> tuple[Array, Array]:
-    """Returns rows and values of trials: measured, or believed where one was left at a rung."""
+) -> tuple[Array, Array, Array]:
+    """Returns rows, values and doubts of trials: measured, or foretold where one was left."""
     encode = task.columns.encode
     rows = encode([trial.params for trial in done])
     values = np.array([value(trial) for trial in done])
+    certain = np.zeros(len(done))
     left = [trial for trial in pruned if trial.intermediate_values]
     if not left:
-        return rows, values
+        return rows, values, certain
     more = encode([trial.params for trial in left])
-    expected = believed(left, task.factor(more), done, task.factor(rows))
+    expected, doubts = believed(left, task.factor(more), done, task.factor(rows))
     known = np.isfinite(expected)
     numbers = np.array([trial.number for trial in (*done, *left)])
     order = np.argsort(numbers[np.concatenate([np.ones(len(done), dtype=bool), known])])
-    both = np.concatenate([rows, more[known]]), np.concatenate([values, expected[known]])
-    return both[0][order], both[1][order]
+    rows = np.concatenate([rows, more[known]])
+    values = np.concatenate([values, expected[known]])
+    return rows[order], values[order], np.concatenate([certain, doubts[known]])[order]
 
 
 def _most(study: Study) -> float:

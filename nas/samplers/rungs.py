@@ -15,15 +15,17 @@ FEWEST = 5  # trials that have both a rung's value and a last one
 
 def believed(
     left: Sequence[FrozenTrial], factors: Array, done: Sequence[FrozenTrial], theirs: Array
-) -> Array:
+) -> tuple[Array, Array]:
     """Returns the values (N,) that trials which were left could have ended with; NaN: unknown.
+
+    And their deviations (N,), those of what the regression leaves unexplained.
 
     `factors` (N,) and `theirs` (M,) turn accuracies into the values of the trials, and accuracies
     are what is told: the last of those `done` are regressed on theirs at a rung, linearly, and
     never downwards. Which of them went on was decided by the rung alone, so that says nothing of
     the regression. Fewer than five such trials say too little.
     """
-    found = np.full(len(left), np.nan)
+    found, deviations = np.full(len(left), np.nan), np.full(len(left), np.nan)
     for index, trial in enumerate(left):
         step = max(trial.intermediate_values)
         both = [(t, f) for t, f in zip(done, theirs, strict=True) if step in t.intermediate_values]
@@ -31,12 +33,15 @@ def believed(
             early = np.array([t.intermediate_values[step] / f for t, f in both])
             late = np.array([float(t.value or 0) / f for t, f in both])
             here = trial.intermediate_values[step] / factors[index]
-            found[index] = factors[index] * _regressed(early, late, here)
-    return found
+            mean, deviation = _regressed(early, late, here)
+            found[index], deviations[index] = factors[index] * mean, factors[index] * deviation
+    return found, deviations
 
 
-def _regressed(early: Array, late: Array, here: float) -> float:
-    """Returns what to expect late where early there was `here`."""
+def _regressed(early: Array, late: Array, here: float) -> tuple[float, float]:
+    """Returns what to expect late where early there was `here`, and its deviation."""
     spread = early - early.mean()
     slope = max(0.0, float(spread @ late) / max(float(spread @ spread), 1e-12))
-    return float(late.mean() + slope * (here - early.mean()))
+    left = late - late.mean() - slope * spread
+    deviation = (float(left @ left) / (len(late) - 2)) ** 0.5
+    return float(late.mean() + slope * (here - early.mean())), deviation

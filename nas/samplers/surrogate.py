@@ -37,13 +37,15 @@ SHY = 0.5  # of the spread of the accuracies that are expected: how far off they
 class Trials:
     """Holds what a study has tried: rows with their rewards, to maximise, and rows under way.
 
-    `taken` are the keys of all rows that are not to be tried (again).
+    `taken` are the keys of all rows that are not to be tried (again). `doubts` are deviations of
+    rewards that were not measured but foretold.
     """
 
     rows: Array
     values: Array
     running: Array
     taken: Array
+    doubts: Array | float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class Task:
         if self.prior is not None:  # an input as well: it may be right but for its scale
             expected = self.prior(rows)
             whole = np.concatenate([whole, self._told(expected[:, None])], axis=1)
-        inputs = Inputs(self.columns.effects(rows), whole, *self.columns.places(rows))
+        effects, certain = self.columns.effects(rows), np.zeros(len(rows))
+        inputs = Inputs(effects, whole, *self.columns.places(rows), certain)
         return Described(inputs, self.factor(rows), expected)
 
     def factor(self, rows: Array) -> Array:
@@ -192,16 +195,18 @@ class Surrogate:
         residual = trials.values[kept] / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
         values = residual - self.center
-        if len(values) < FEWEST:
-            scale, settings = SHY * task.spread, Settings.usual(described.inputs)
-        else:
-            scale = float(residual[first].std()) or 1.0
-            settings = fit_settings(described.inputs[first], values[first] / scale)
-        posterior = Posterior(described.inputs, values, settings, scale=scale)
+        enough = len(values) >= FEWEST
+        scale = (float(residual[first].std()) or 1.0) if enough else SHY * task.spread
+        doubts = np.broadcast_to(trials.doubts, trials.values.shape)[kept] / described.factor
+        inputs = replace(described.inputs, doubts=doubts / scale)
+        settings = Settings.usual(inputs)
+        if enough:
+            settings = fit_settings(inputs[first], values[first] / scale)
+        posterior = Posterior(inputs, values, settings, scale=scale)
         if len(trials.running):
             more = task.describe(trials.running).inputs
             believed = np.concatenate([values, posterior(more, spread=False)[0]])
-            both = described.inputs.concat(more)
+            both = inputs.concat(more)
             posterior = Posterior(both, believed, settings, scale=scale)
         self._posterior = posterior
 

@@ -1,5 +1,6 @@
 """The grey-box sampler: what it knows, and what it learns from the study alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,22 @@ def test_the_evidence_has_the_slope_that_it_says() -> None:
     steps = 1e-5 * np.eye(len(theta))
     slopes = [(evidence(theta + d)[0] - evidence(theta - d)[0]) / 2e-5 for d in steps]
     np.testing.assert_allclose(evidence(theta)[1], slopes, rtol=1e-5, atol=1e-5)
+
+
+def test_a_value_in_doubt_says_less() -> None:
+    rows = TASK.columns.sample(np.random.default_rng(1), 40)
+    values = np.array([reward(TASK.columns.decode(row)) for row in rows])
+    wrong = values.copy()
+    wrong[::4] -= 0.2
+    doubts = np.where(np.arange(40) % 4 == 0, 0.2, 0.0)
+    errors = [
+        np.abs(Surrogate(TASK, trials).reward(rows, spread=False)[0] - values).mean()
+        for trials in (
+            trials_of(rows, wrong),
+            replace(trials_of(rows, wrong), doubts=doubts),
+        )
+    ]
+    assert errors[1] < errors[0] / 3
 
 
 def test_running_trials_lower_the_uncertainty_about_themselves_only() -> None:

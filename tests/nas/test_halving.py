@@ -219,13 +219,17 @@ def _frozen(told: dict[int, float], value: float | None = None) -> optuna.trial.
 def test_a_rung_lets_expect_what_others_past_it_ended_with() -> None:
     done = [_frozen({1: 2 * x, 3: 0.0}, 2 * (0.2 + 0.5 * x)) for x in (0.1, 0.2, 0.3, 0.4, 0.5)]
     left = [_frozen({1: 0.12}), _frozen({1: 0.3, 3: 0.1}), _frozen({9: 0.3})]
-    found = believed(left, np.array([0.5, 1.0, 1.0]), done, np.full(5, 2.0))
+    found, deviations = believed(left, np.array([0.5, 1.0, 1.0]), done, np.full(5, 2.0))
     assert found[0] == pytest.approx(0.5 * (0.2 + 0.5 * 0.24))
     assert found[1] == pytest.approx(0.35)  # a rung at which all were equal tells their mean
     assert np.isnan(found[2])
-    assert np.isnan(believed(left, np.ones(3), done[:4], np.full(4, 2.0))).all()
+    assert deviations[0] == pytest.approx(0, abs=1e-7)  # five on a line
+    assert np.isnan(believed(left, np.ones(3), done[:4], np.full(4, 2.0))[0]).all()
 
 
 def test_a_rung_that_speaks_against_the_end_is_not_believed() -> None:
     done = [_frozen({1: x}, 1 - x) for x in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    assert believed([_frozen({1: 0.9})], np.ones(1), done, np.ones(5))[0] == pytest.approx(0.7)
+    found, deviations = believed([_frozen({1: 0.9})], np.ones(1), done, np.ones(5))
+    assert found == pytest.approx(0.7)
+    ends = np.array([float(trial.value or 0) for trial in done])
+    assert deviations == pytest.approx((((ends - 0.7) ** 2).sum() / 3) ** 0.5)
