@@ -121,7 +121,7 @@ def test_networks_over_a_limit_are_not_trained(
     assert frame["refused"].notna().equals(over)
     assert frame["latency"].isna().equals(frame["params"] > 1.5e5)
     refused = int(over.sum())
-    assert f"{refused} over a limit and not trained, 0 failed" in _counts(
+    assert f"{refused} over a limit or without a chance and not trained, 0 failed" in _counts(
         read_contents(session.folder)
     )
 
