@@ -17,10 +17,7 @@ from search_spaces.errors import InputError
 from search_spaces.resize import ROUNDING, Rounding, resize
 from search_spaces.spec import ArchSpec, SpecError
 
-__all__ = [
-    "COMPOUND", "DIMENSIONS", "REACHED", "SETTINGS", "STUDIES", "Point", "Rules", "scaled_to",
-    "study_points",
-]  # fmt: skip
+__all__ = ["COMPOUND", "DIMENSIONS", "STUDIES", "Point", "Rules", "scaled_to", "study_points"]
 
 NEAR = 0.05  # of the ratio asked: finer divisors are not tried then
 REACHED = 0.2  # of the ratio asked: what is farther is another ratio
@@ -40,9 +37,11 @@ class Rules:
     rounding: Rounding = ROUNDING
 
     def __post_init__(self) -> None:
-        if self.constants.product <= 1:
+        low = min(self.constants.as_dict().values())
+        if low < 1 or self.constants.product <= 1:
             raise InputError(
-                f"constants multiply MACs by {self.constants.product:.3g}; above 1 is wanted"
+                f"constants multiply by {low:.3g} at least and MACs by "
+                f"{self.constants.product:.3g}; none below 1, and MACs by more than 1, are wanted"
             )
 
     def compound(self, ratio: float) -> Factors:
@@ -103,28 +102,29 @@ def _base_point(base: ArchSpec, rules: Rules) -> Point:
     return _point(base, BASE, 1.0, (1.0, 1.0, 1.0), rules.rounding)
 
 
-def _nearest(make: Callable[[float], Point], asked: float) -> Point | None:
+def _nearest(
+    base: ArchSpec,
+    series: str,
+    asked: float,
+    factors: Callable[[float], Factors],
+    rounding: Rounding,
+) -> Point | None:
     """Bisects nominal ratios for the two networks on either side of the asked ratio.
 
     MACs never fall as the nominal ratio rises, so the nearest network is one of these two. Returns
     None where no nominal ratio makes a network.
     """
-
-    def tried(nominal: float) -> Point | None:
-        try:
-            return make(nominal)
-        except (SpecError, OverflowError):  # larger, or smaller, than any network may be
-            return None
-
     low, high = math.log(asked * LOWEST), math.log(asked * HIGHEST)
     found: list[Point] = []
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        point = tried(math.exp(middle))
-        is_above = middle > 0 if point is None else point.ratio >= asked
-        found += [point] if point else []
+        try:
+            found.append(_point(base, series, asked, factors(math.exp(middle)), rounding))
+            is_above = found[-1].ratio >= asked
+        except (SpecError, OverflowError):  # larger, or smaller, than any network may be
+            is_above = middle > 0
         low, high = (low, middle) if is_above else (middle, high)
-    return min(found, key=lambda point: abs(point.ratio / asked - 1), default=None)
+    return min(found, key=_error, default=None)
 
 
 def scaled_to(
@@ -140,11 +140,9 @@ def scaled_to(
     divisor leaves it more than 5% away, 4 and then 2 are tried. Raises `InputError` where the
     nearest is more than 20% away.
     """
-    if not (math.isfinite(asked) and asked > 0):
-        raise InputError(f"MACs ratio {asked:g} must be a positive number, such as 4")
     best: Point | None = None
     for finer in finer_roundings(rounding):
-        found = _nearest(lambda n, r=finer: _point(base, series, asked, factors(n), r), asked)  # type: ignore[misc]
+        found = _nearest(base, series, asked, factors, finer)
         if found and (best is None or _error(found) < _error(best)):
             best = found
         if best is not None and _error(best) <= NEAR:

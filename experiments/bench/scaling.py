@@ -97,7 +97,7 @@ def bench_scaling(asked: ScalingBench, request: DataRequest, reporter: Reporter)
             f"{len(loaded.train)} training images are fewer than one batch of {recipe.batch_size}; "
             "use more images or a smaller --set batch_size"
         )
-    points = [point for study in asked.studies for point in _points(asked, study, loaded)]
+    points = [each for study in asked.studies for each in _points(asked, study, loaded)]
     trainer = _Trainer(loaded, recipe, device, reporter, request, EvaluationLog(asked.keep))
     trainer.train(points, asked.seeds)
     document = {
@@ -112,6 +112,7 @@ def bench_scaling(asked: ScalingBench, request: DataRequest, reporter: Reporter)
 
 
 def _points(asked: ScalingBench, study: str, data: ImageData) -> Iterator[Measured]:
+    seen = set[str]()
     for name in asked.bases or BASES[study]:
         arch = resolve_arch(name)
         spec = adapted(arch.spec, resolution=asked.resolution, max_stride=asked.max_stride)
@@ -120,6 +121,9 @@ def _points(asked: ScalingBench, study: str, data: ImageData) -> Iterator[Measur
         if asked.target_macs is not None:
             spec = fit_macs(spec, asked.target_macs, rounding=rounding, name=spec.name)
         rules = Rules(asked.constants, rounding)
+        if spec.name in seen:
+            raise InputError(f"two bases are called {spec.name}; give each once, by its own name")
+        seen.add(spec.name)
         for point in study_points(study, spec, asked.ratios or RATIOS[study], rules):
             yield Measured(study, point, {})
 
@@ -143,7 +147,7 @@ class _Trainer:
         for each, seed in todo:
             found = self._trained(each, seed)
             if found is not None:
-                each.found[seed] = found  # type: ignore[index]
+                each.found[seed] = found
 
     def _fidelity(self, each: Measured) -> Fidelity:
         return Fidelity(self.data, self.recipe, each.point.spec.resolution, True)

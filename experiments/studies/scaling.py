@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +24,7 @@ class Measured:
 
     study: str
     point: Point
-    found: Mapping[int, Evaluation]
+    found: dict[int, Evaluation]
 
     @property
     def tested(self) -> dict[int, float]:
@@ -100,31 +100,36 @@ def _row(each: Measured) -> dict[str, Any]:
 
 
 def verdicts(measured: Sequence[Measured]) -> list[str]:
-    """Says in a sentence or more what each study found for each base, with its uncertainty."""
+    """Says in a sentence or more what each study found for each base, with its uncertainty.
+
+    It compares the seeds with which every network of a study and base was trained.
+    """
     said: list[str] = []
     known = [each for each in measured if each.found]
-    for (study, _), group in groupby(known, key=lambda each: (each.study, each.point.base)):
-        base, *scaled = group
-        if base.point.asked == 1:
-            said += _SAYING[study](base, scaled)
+    for (study, name), group in groupby(known, key=lambda each: (each.study, each.point.base)):
+        base, *scaled = _with_all_seeds(list(group))
+        if base.point.asked == 1 and base.found:
+            said += [f"{name}: {text}" for text in _SAYING[study](base, scaled)]
     return said
 
 
+def _with_all_seeds(group: Sequence[Measured]) -> list[Measured]:
+    seeds = set.intersection(*(set(each.found) for each in group))
+    return [replace(each, found={s: each.found[s] for s in sorted(seeds)}) for each in group]
+
+
 def _single(base: Measured, scaled: Sequence[Measured]) -> list[str]:
-    said = [_along(f"by {series} alone", [base, *line]) for series, line in _lines(scaled)]
-    return [f"{base.point.base}: {text}" for text in said if text]
+    return [_along(f"by {name} alone", [base, *line]) for name, line in _lines(scaled)]
 
 
 def _interaction(base: Measured, scaled: Sequence[Measured]) -> list[str]:
-    lines = dict(_lines(scaled))
-    said = [_along(f"by width under {name}", line) for name, line in lines.items()]
-    ends = [line[-1] for line in lines.values() if line[-1].point.asked == scaled[-1].point.asked]
-    if len(ends) > 1:
-        first, *others = ends
+    lines = _lines(scaled)
+    said = [_along(f"by width under {name}", line) for name, line in lines if len(line) > 1]
+    first, *others = (line[-1] for _, line in lines)
+    if others:
         best = max(others, key=lambda each: each.validated)
-        at = f"at {first.point.asked:g}× the MACs"
-        said.append(f"{at} {_ahead(best, first)}")
-    return [f"{base.point.base}: {text}" for text in said if text]
+        said.append(f"at {first.point.asked:g}× the MACs {_ahead(best, first)}")
+    return said
 
 
 def _compound(base: Measured, scaled: Sequence[Measured]) -> list[str]:
@@ -135,7 +140,7 @@ def _compound(base: Measured, scaled: Sequence[Measured]) -> list[str]:
         if COMPOUND in at and alone:
             best = max(alone, key=lambda each: each.validated)
             text = _ahead(at[COMPOUND], best, f"the best single dimension ({best.point.series})")
-            said.append(f"{base.point.base} at {asked:g}× its MACs: {text}")
+            said.append(f"at {asked:g}× the MACs {text}")
     return said
 
 
@@ -153,8 +158,6 @@ def _lines(scaled: Sequence[Measured]) -> list[tuple[str, list[Measured]]]:
 
 def _along(name: str, line: Sequence[Measured]) -> str:
     """Says what a line gains from its first point to its last, and in its last step."""
-    if len(line) < 2:
-        return ""
     first, before, last = line[0], line[-2], line[-1]
     whole = paired(last.tested, first.tested)
     text = f"{name}, {gain(whole)} points from {_times(first)} to {_times(last)} the MACs"
