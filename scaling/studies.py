@@ -17,7 +17,16 @@ from search_spaces.errors import InputError
 from search_spaces.resize import ROUNDING, Rounding, resize
 from search_spaces.spec import ArchSpec, SpecError
 
-__all__ = ["COMPOUND", "DIMENSIONS", "STUDIES", "Point", "Rules", "scaled_to", "study_points"]
+__all__ = [
+    "BASE",
+    "COMPOUND",
+    "DIMENSIONS",
+    "STUDIES",
+    "Point",
+    "Rules",
+    "scaled_to",
+    "study_points",
+]
 
 NEAR = 0.05  # of the ratio asked: finer divisors are not tried then
 REACHED = 0.2  # of the ratio asked: what is farther is another ratio

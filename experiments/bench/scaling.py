@@ -27,7 +27,7 @@ from experiments.studies.section import check_page, put_section
 from nas.evaluation import Evaluation
 from scaling.compound import PAPER, Constants
 from scaling.fit import fit_macs
-from scaling.studies import STUDIES, Rules, study_points
+from scaling.studies import BASE, STUDIES, Rules, study_points
 from search_spaces.cost import cost
 from search_spaces.errors import InputError, RunError
 
@@ -125,7 +125,7 @@ def _points(asked: ScalingBench, study: str, data: ImageData) -> Iterator[Measur
             raise InputError(f"two bases are called {spec.name}; give each once, by its own name")
         seen.add(spec.name)
         for point in study_points(study, spec, asked.ratios or RATIOS[study], rules):
-            yield Measured(study, point, {})
+            yield Measured(study, point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,6 +162,7 @@ class _Trainer:
                 self.request.workers,
             )  # fmt: skip
         except RunError as error:
+            each.failed[seed] = str(error)
             self.reporter.note(f"{name} failed: {error}")
             self.reporter.skip(fidelity.work(spec))
             return None
@@ -183,7 +184,7 @@ class _Trainer:
         }
         if not missing:
             return
-        bases = {each.point.base: each for each, _ in todo if each.point.asked == 1}
+        bases = {each.point.base: each for each, _ in todo if each.point.series == BASE}
         rates = {name: self._rate(each) for name, each in bases.items()}
         seconds = sum(
             self._fidelity(each).work(each.point.spec) * rates[each.point.base]
@@ -221,5 +222,5 @@ def _write(asked: ScalingBench, points: Sequence[Measured], document: dict[str, 
 def _written(row: dict[str, Any]) -> dict[str, Any]:
     """Returns a row as the docs show it."""
     short = {"MACs": format_count(row["MACs"]), "params": format_count(row["params"])}
-    deviation = "–" if row["deviation"] is None else row["deviation"]
-    return {**{k: v for k, v in row.items() if k != "study"}, **short, "deviation": deviation}
+    shown = {name: "–" if value is None else value for name, value in {**row, **short}.items()}
+    return {name: value for name, value in shown.items() if name != "study"}

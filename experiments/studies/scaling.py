@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from scipy.stats import t
 
 from nas.evaluation import Evaluation
-from scaling.studies import COMPOUND, DIMENSIONS, Point
+from scaling.studies import BASE, COMPOUND, DIMENSIONS, Point
 
 __all__ = ["Difference", "Measured", "gain", "paired", "scaling_rows", "verdicts"]
 
@@ -20,11 +20,12 @@ COVERED = 0.975  # the upper end of a 95% interval
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Holds a point and its trainings by seed; a training that failed is not there."""
+    """Holds a point and its trainings by seed; of those that failed, why."""
 
     study: str
     point: Point
-    found: dict[int, Evaluation]
+    found: dict[int, Evaluation] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
 
     @property
     def tested(self) -> dict[int, float]:
@@ -75,42 +76,50 @@ def gain(difference: Difference) -> str:
 
 
 def scaling_rows(measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Returns a flat row for each point that was trained."""
-    return [_row(each) for each in measured if each.found]
+    """Returns a flat row for each point; without a training that succeeded it has no accuracy."""
+    return [_row(each) for each in measured]
 
 
 def _row(each: Measured) -> dict[str, Any]:
     point, scores = each.point, [100 * score for score in each.tested.values()]
-    seconds = statistics.fmean(found.seconds for found in each.found.values())
+    seconds = [found.seconds for found in each.found.values()]
     return {
         "study": each.study,
         "base": point.base,
         "scaled by": point.series,
-        "asked": round(point.asked, 2),
+        "asked": f"{point.asked:g}×",
         "MACs": point.macs,
         "ratio": round(point.ratio, 2),
         "side": point.spec.resolution,
         "blocks": sum(stage.repeats for stage in point.spec.stages),
         "params": point.params,
-        "accuracy %": round(statistics.fmean(scores), 2),
+        "accuracy %": round(statistics.fmean(scores), 2) if scores else None,
         "deviation": round(statistics.stdev(scores), 2) if len(scores) > 1 else None,
         "n": len(scores),
-        "seconds": round(seconds, 1),
+        "seconds": round(statistics.fmean(seconds), 1) if seconds else None,
     }
 
 
 def verdicts(measured: Sequence[Measured]) -> list[str]:
     """Says in a sentence or more what each study found for each base, with its uncertainty.
 
-    It compares the seeds with which every network of a study and base was trained.
+    It compares the seeds with which every network of a study and base was trained, but for
+    networks that failed with all of them.
     """
     said: list[str] = []
-    known = [each for each in measured if each.found]
-    for (study, name), group in groupby(known, key=lambda each: (each.study, each.point.base)):
-        base, *scaled = _with_all_seeds(list(group))
-        if base.point.asked == 1 and base.found:
+    for (study, name), each in groupby(measured, key=lambda each: (each.study, each.point.base)):
+        group = list(each)
+        base, *scaled = _with_all_seeds([one for one in group if one.found] or group)
+        if base.point.series == BASE and base.found:
             said += [f"{name}: {text}" for text in _SAYING[study](base, scaled)]
+        said += [f"{name}: {_failure(one)}" for one in group if one.failed]
     return said
+
+
+def _failure(each: Measured) -> str:
+    seeds = ", ".join(map(str, each.failed))
+    text = next(iter(each.failed.values()))
+    return f"{each.point.series} at {_times(each)} could not be trained with seed {seeds}: {text}"
 
 
 def _with_all_seeds(group: Sequence[Measured]) -> list[Measured]:

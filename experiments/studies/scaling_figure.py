@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from experiments.studies.figure import COLOURS
 from experiments.studies.scaling import Measured, scaling_rows
+from scaling.studies import BASE
 
 __all__ = ["scaling_figure"]
 
@@ -19,7 +20,7 @@ def scaling_figure(measured: Sequence[Measured]) -> str:
     """Returns a page of HTML; it opens without a network. Bars are deviations over the seeds."""
     rows = scaling_rows(measured)
     panels = list(dict.fromkeys((row["study"], row["base"]) for row in rows))
-    series = list(dict.fromkeys(row["scaled by"] for row in rows if row["asked"] != 1))
+    series = list(dict.fromkeys(row["scaled by"] for row in rows if row["scaled by"] != BASE))
     height = -(-len(panels) // COLUMNS)
     titles = [f"{study}: {base}" for study, base in panels]
     figure = make_subplots(rows=height, cols=COLUMNS, subplot_titles=titles)
@@ -27,7 +28,7 @@ def scaling_figure(measured: Sequence[Measured]) -> str:
     for place, panel in enumerate(panels):
         at = {"row": place // COLUMNS + 1, "col": place % COLUMNS + 1}
         own = [row for row in rows if (row["study"], row["base"]) == panel]
-        for name in dict.fromkeys(row["scaled by"] for row in own if row["asked"] != 1):
+        for name in dict.fromkeys(row["scaled by"] for row in own if row["scaled by"] != BASE):
             colour = COLOURS[series.index(name) % len(COLOURS)]
             figure.add_trace(_line(own, name, colour, legend=name not in shown), **at)
             shown.add(name)
@@ -41,7 +42,7 @@ def scaling_figure(measured: Sequence[Measured]) -> str:
 def _line(rows: Sequence[dict[str, object]], name: str, colour: str, *, legend: bool) -> go.Scatter:
     """Returns a series, from the base on where it begins there."""
     starts_at_base = not name.startswith("d ")
-    own = [r for r in rows if r["scaled by"] == name or (r["asked"] == 1 and starts_at_base)]
+    own = [r for r in rows if r["scaled by"] == name or (r["scaled by"] == BASE and starts_at_base)]
     return go.Scatter(
         x=[row["MACs"] for row in own],
         y=[row["accuracy %"] for row in own],

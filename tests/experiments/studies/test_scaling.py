@@ -1,6 +1,7 @@
 """The scaling studies: differences, what is said of them, and the bench from the command line."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from experiments.studies.scaling_figure import scaling_figure
 from nas.evaluation import Evaluation
 from scaling.compound import PAPER
 from scaling.studies import Point, Rules, study_points
+from search_spaces.codec import spec_to_json
 from search_spaces.spec import ArchSpec
 from tests.conftest import Caller
 from tests.test_cli_errors import assert_refused
@@ -35,7 +37,7 @@ def points(tiny: ArchSpec) -> tuple[Point, ...]:
     return study_points("compound", replace(tiny, resolution=16), (4,), RULES)
 
 
-def compound(points: tuple[Point, ...], scores: dict[str, tuple[float, ...]]) -> list[Measured]:
+def compound(points: tuple[Point, ...], scores: Mapping[str, tuple[float, ...]]) -> list[Measured]:
     return [measured("compound", point, *scores[point.series]) for point in points]
 
 
@@ -71,12 +73,20 @@ def test_compound_is_held_against_the_best_single_dimension(points: tuple[Point,
     assert "one seed" in uneven
 
 
-def test_rows_count_trainings_and_leave_out_what_failed(points: tuple[Point, ...]) -> None:
+def test_what_failed_has_no_accuracy_and_says_why(points: tuple[Point, ...]) -> None:
     scores = {point.series: (0.5, 0.6) for point in points} | {"width": ()}
-    rows = scaling_rows(compound(points, scores))
-    assert [row["scaled by"] for row in rows] == ["base", "depth", "resolution", "compound"]
-    assert {(row["accuracy %"], row["deviation"], row["n"]) for row in rows} == {(55.0, 7.07, 2)}
+    group = [
+        replace(each, failed={0: "nan", 1: "nan"}) if each.point.series == "width" else each
+        for each in compound(points, scores)
+    ]
+    rows = {row.pop("scaled by"): row for row in scaling_rows(group)}
+    assert (rows["width"]["accuracy %"], rows["width"]["n"]) == (None, 0)
+    del rows["width"]
+    assert {(r["accuracy %"], r["deviation"], r["n"]) for r in rows.values()} == {(55.0, 7.07, 2)}
     json.dumps(rows, allow_nan=False)
+    ahead, failed = verdicts(group)
+    assert "compound is ahead of the best single dimension (depth) by 0.0 ± 0.0" in ahead
+    assert failed == "tiny: width at 4× could not be trained with seed 0, 1: nan"
 
 
 @pytest.mark.parametrize(("study", "count"), [("single", 3), ("interaction", 5)])
@@ -102,11 +112,12 @@ def test_the_figure_has_a_line_for_each_series(points: tuple[Point, ...]) -> Non
         assert f'"name":"{name}"' in page
 
 
-def test_the_command_trains_once_writes_the_page_and_goes_on(call: Caller) -> None:
+def test_the_command_trains_once_writes_the_page_and_goes_on(call: Caller, tiny: ArchSpec) -> None:
     begin, end = marks_of("compound")
     Path("page.md").write_text(f"before\n{begin}\n{end}\nafter\n")
+    Path("tiny.json").write_text(spec_to_json(tiny))
     words = (
-        *HERE, *SMALL, "--study", "compound", "--ratios", 4, "--epochs", 1, "--seeds", 1,
+        *HERE, "--base", "tiny.json", "--resolution", 16, "--study", "compound", "--ratios", 4, "--epochs", 1, "--seeds", 1,
         "--keep", "kept.jsonl", "--figure", "f.html", "--page", "page.md",
     )  # fmt: skip
     done = call(*words, "--json")
@@ -123,11 +134,11 @@ def test_the_command_trains_once_writes_the_page_and_goes_on(call: Caller) -> No
     assert again.status == 0
     assert Path("kept.jsonl").read_text() == kept
     assert done.document["verdicts"][0] in again.out
-    assert "compound: mobilenetv1@0.25" in Path("f.html").read_text()
+    assert "compound: tiny" in Path("f.html").read_text()
     page = Path("page.md").read_text()
     assert page.startswith(f"before\n{begin}")
     assert page.endswith(f"{end}\nafter\n")
-    assert "| mobilenetv1@0.25 | compound | 4.0 |" in page
+    assert "| tiny | compound | 4× |" in page
 
 
 @pytest.mark.parametrize(
