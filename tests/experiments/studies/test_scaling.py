@@ -117,8 +117,9 @@ def test_the_command_trains_once_writes_the_page_and_goes_on(call: Caller, tiny:
     Path("page.md").write_text(f"before\n{begin}\n{end}\nafter\n")
     Path("tiny.json").write_text(spec_to_json(tiny))
     words = (
-        *HERE, "--base", "tiny.json", "--resolution", 16, "--study", "compound", "--ratios", 4, "--epochs", 1, "--seeds", 1,
-        "--keep", "kept.jsonl", "--figure", "f.html", "--page", "page.md",
+        *HERE, "--base", "tiny.json", "--resolution", 16, "--study", "compound",
+        "--ratios", 4, "--epochs", 1, "--seeds", 1, "--keep", "kept.jsonl", "--figure", "f.html",
+        "--page", "page.md",
     )  # fmt: skip
     done = call(*words, "--json")
     assert done.status == 0, done.err
