@@ -157,10 +157,14 @@ def scaled_to(
         if best is not None and _error(best) <= NEAR:
             break
     if best is None or _error(best) > REACHED:
-        nearest = "no network" if best is None else f"{best.ratio:.3g}× ({macs_text(best.macs)})"
+        nearest = (
+            "no network may be like that"
+            if best is None
+            else f"the nearest is {best.ratio:.3g}× ({macs_text(best.macs)})"
+        )
         raise InputError(
             f"{base.name} cannot be scaled to {asked:g}× its {macs_text(cost(base).macs)} MACs by "
-            f"{series}; the nearest is {nearest}: choose another ratio, base or rounding"
+            f"{series}; {nearest}: choose another ratio, base or rounding"
         )
     return best
 
