@@ -23,7 +23,7 @@ from search_spaces.cost import cost
 from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Fidelity", "Plan", "tested", "train_all"]
+__all__ = ["Fidelity", "Plan", "tested", "train_all", "train_once"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ def train_all(
             continue
         known = log.get(fidelity.key(spec, seed))
         try:
-            found = known or _train(fidelity, spec, seed, device, reporter, workers)
+            found = known or train_once(fidelity, spec, seed, device, reporter, workers)
         except RunError as error:
             row["error"] = f"{fidelity.name}: {error}"
             reporter.note(f"{spec.name} failed: {error}")
@@ -147,7 +147,7 @@ def _take(row: dict[str, Any], fidelity: Fidelity, found: Evaluation) -> float:
     return share
 
 
-def _train(
+def train_once(
     fidelity: Fidelity,
     spec: ArchSpec,
     seed: int,
@@ -155,6 +155,10 @@ def _train(
     reporter: Reporter,
     workers: int | None,
 ) -> Evaluation:
+    """Trains a network that was placed; reads the test part where the fidelity is full.
+
+    Raises `RunError` for a training that fails.
+    """
     data, recipe = fidelity.data, fidelity.recipe
     reporter.running(f"{spec.name}, {fidelity.name}")
     shares = epoch_shares(recipe, resolution=spec.resolution, images=len(data.train))

@@ -13,7 +13,7 @@ from search_spaces.errors import InputError
 from search_spaces.resize import ROUNDING, Rounding, limit_stride, resize
 from search_spaces.spec import ArchSpec, SpecError
 
-__all__ = ["fit_macs"]
+__all__ = ["finer_roundings", "fit_macs"]
 
 LOWEST_WIDTH, HIGHEST_WIDTH, WIDTH_COUNT = 0.02, 4.0, 400
 LOWEST_DEPTH, HIGHEST_DEPTH, DEPTH_COUNT = 0.1, 4.0, 48
@@ -54,7 +54,7 @@ def fit_macs(
         )
     base = _prepared(spec, resolution, num_classes, max_stride)
     nearest: _Fit | None = None
-    for finer in _roundings(rounding):
+    for finer in finer_roundings(rounding):
         for depth in _depths(base, finer):
             found = _best_width(base, target_macs, depth, finer)
             if nearest is None or found.error < nearest.error:
@@ -79,7 +79,8 @@ def _prepared(
     )
 
 
-def _roundings(rounding: Rounding) -> Iterator[Rounding]:
+def finer_roundings(rounding: Rounding) -> Iterator[Rounding]:
+    """Yields the rounding, then the same with the divisors 4 and 2 where those are finer."""
     yield rounding
     for divisor in FINER_DIVISORS:
         if divisor < rounding.divisor:

@@ -12,7 +12,7 @@ from experiments.benching.app import app
 from tests.conftest import Caller
 from tests.test_cli_errors import assert_refused
 
-CONTESTS = {"recipes", "progressive", "proxy", "search"}
+CONTESTS = {"recipes", "progressive", "proxy", "scaling", "search"}
 OPTIONED = {"blocks", "latency", "predictor", "zerocost", *CONTESTS}
 
 
