@@ -179,7 +179,7 @@ def test_the_command_takes_a_run_and_its_report_shows_it(
         share = macs / 1e7 + seed % 7 / 100
         return Evaluation(share, macs, 1, 1.0, seed, test_accuracy=share)
 
-    monkeypatch.setattr(fidelity, "_train", trained)
+    monkeypatch.setattr(fidelity, "train_once", trained)
     words = ("bench", "proxy", "--run", folder.path, "--networks", 12, "--device", "cpu")
     assert "over 12 networks" in call(*words).out
     document = call(*words, "--json").document
