@@ -46,6 +46,15 @@ class RacePlan:
         if not 0 < self.level < 0.5:
             raise InputError(f"race: the level is {self.level:g}; it lies between 0 and 0.5")
 
+    def check(self, count: int) -> None:
+        """Raises `InputError` where half of the share is less than two candidates' first rung."""
+        if self.share / 2 * count * self.epochs * self.seeds < 2 * rungs(self)[0][0] - 1e-9:
+            raise InputError(
+                f"race: {self.share:.0%} of {count} candidates × {self.seeds} seeds × "
+                f"{self.epochs} epochs is too little to race; give more candidates, seeds or "
+                "epochs, or train them all without --race"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Race:
@@ -96,6 +105,7 @@ def race(candidates: Sequence[Candidate], evaluate: Evaluate, plan: RacePlan) ->
     Raises `InputError` where the work allowed is less than the race of two candidates takes, and
     `RunError` where too few trainings succeed.
     """
+    plan.check(len(candidates))
     running = _Running(tuple(candidates), evaluate, plan)
     ladder = rungs(plan)
     for number, (epochs, seed) in enumerate(ladder):
@@ -155,18 +165,14 @@ class _Running:
             if left < 0:
                 break
             found.append(numbers[candidate.fingerprint])
-        if len(found) < 2:
-            raise InputError(
-                f"race: {self.plan.share:.0%} of {len(self.candidates)} candidates × "
-                f"{self.plan.seeds} seeds × {self.plan.epochs} epochs is too little to race; "
-                "give more candidates, seeds or epochs, or train them all without --race"
-            )
+        while len(found) < 2:  # the first two are dearer than most
+            found.append(next(n for n in range(len(self.candidates)) if n not in found))
         return tuple(sorted(found))
 
     def _hopeful(self) -> list[int]:
         """Returns the candidates that may still be the best, the best expected first."""
         if len(self.trainings) < 2:
-            raise RunError("fewer than two trainings of the race succeeded; nothing can be compared")
+            raise RunError("fewer than two trainings of the race succeeded: no comparison")
         seen = observations(self.candidates, self.trainings, self.plan.target_ratio)
         surface = fit_surface([c.constants for c in self.candidates], seen)
         order = sorted(range(len(self.candidates)), key=lambda number: -surface.mean[number])

@@ -117,8 +117,9 @@ class Surface:
 def fit_surface(points: Sequence[Constants], seen: Sequence[Observation]) -> Surface:
     """Fits a Gaussian process to trainings of candidates, some of them short.
 
-    score(candidate, epochs, seed) = mean(epochs, seed) + smooth(log α, log β, log γ) + own(candidate)
-    + short(candidate, epochs) + noise, each term Gaussian; `short` is 0 for the longest trainings.
+    score(candidate, epochs, seed) = mean(epochs, seed) + smooth(log α, log β, log γ) +
+    own(candidate) + short(candidate, epochs) + noise, each term Gaussian; `short` is 0 for the
+    longest trainings.
     Means of groups are free, so only differences within a group (the same seed) tell: that is the
     pairing. The deviations and the length of `smooth` are those of the largest posterior density
     (Rasmussen and Williams 2006, section 5.4.1), each with a wide log-normal prior: with one seed

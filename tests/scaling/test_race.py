@@ -215,7 +215,7 @@ def test_the_surface_fills_in_what_was_not_trained() -> None:
 
 
 def test_the_intervals_cover_as_often_as_they_say() -> None:
-    """Of 24 surfaces drawn from noise and a hill, the interval of α holds the best five in six times."""
+    """Of 24 hills seen through noise, the interval of α holds the best of at least 20."""
     points = [Constants(1.0 + i / 20, 1.2, 1.2) for i in range(13)]
     random, held = np.random.default_rng(1), 0
     for _ in range(24):
