@@ -20,6 +20,7 @@ from search_spaces.space_reading import space_from_document
 
 __all__ = [
     "DataConfig",
+    "FamilyConfig",
     "PredictedConfig",
     "RunConfig",
     "SearchConfig",
@@ -134,12 +135,25 @@ class SearchConfig(_Frozen):
 class TrainingConfig(_Frozen):
     """Says which network `nas train` trains (its spec as JSON), and which weights it starts from.
 
-    `digest` is that of the weights' file, which is needed only until the first state is kept.
+    `digest` is that of the weights' file, which is needed only until the first state is kept. A
+    network that `inherits` grows from the checkpoint of a smaller one.
     """
 
     spec: str
     weights: str | None = None
     digest: str = ""
+    inherits: bool = False
+
+
+class FamilyConfig(_Frozen):
+    """Says how `nas train --family` trained last.
+
+    Each member `inherits` from the one before or not; `epochs` are those of members that do (None:
+    the recipe's).
+    """
+
+    inherits: bool = False
+    epochs: int | None = None
 
 
 class PredictedConfig(_Frozen):
@@ -156,7 +170,8 @@ class PredictedConfig(_Frozen):
 class RunConfig(_Frozen):
     """Holds everything that a run was asked.
 
-    `search` is None where nothing was searched, `training` where no single network was trained.
+    `search` is None where nothing was searched, `training` where no single network was trained,
+    `family` where no family was by itself.
     """
 
     seed: int
@@ -164,6 +179,7 @@ class RunConfig(_Frozen):
     recipe: Recipe
     search: SearchConfig | None = None
     training: TrainingConfig | None = None
+    family: FamilyConfig | None = None
 
     def mismatch(self, other: RunConfig) -> str | None:
         """Returns the first thing in which `other` cannot share a folder with this run.

@@ -23,7 +23,7 @@ from search_spaces.cost import cost
 from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Fidelity", "Plan", "train_all"]
+__all__ = ["Fidelity", "Plan", "tested", "train_all"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,11 +176,12 @@ def _train(
         seconds=seconds,
         seed=seed,
         epochs=len(trained.history),
-        test_accuracy=_tested(trained, data, device, workers) if fidelity.is_full else None,
+        test_accuracy=tested(trained, data, device, workers) if fidelity.is_full else None,
     )
 
 
-def _tested(trained: Trained, data: ImageData, device: Device, workers: int | None) -> float:
+def tested(trained: Trained, data: ImageData, device: Device, workers: int | None) -> float:
+    """Returns a trained network's accuracy on the test part."""
     resolution = trained.network.spec.resolution
     test = open_feed(data, data.test, resolution=resolution, device=device, workers=workers)
     normalize = Normalize(data.mean, data.std).to(device.torch)

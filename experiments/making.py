@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,6 +14,9 @@ from experiments import options as o
 from experiments import scale_options as s
 from experiments.opening import opened, reporting, session_of
 from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.prepare import DataRequest
 
 __all__ = ["COMMANDS"]
 
@@ -30,7 +35,7 @@ def scale(
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
     candidates: o.Candidates = None, grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3,
-    race: s.Race = False,
+    race: s.Race = False, inherit: o.GridInherit = False,
     divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
@@ -80,7 +85,8 @@ def scale(
             overrides=set_, workers=workers, deterministic=deterministic,
         )
     with session_of(request, folder, json, chosen, deterministic=deterministic) as session:
-        result = steps.grid_command(session, spec, plan)
+        source = arch.checkpoint if inherit else None
+        result = steps.grid_command(session, spec, plan, inherits=inherit, checkpoint=source)
     print_json(result) if json else print_grid(result)
 # fmt: on
 
@@ -96,6 +102,9 @@ def train(
     set_: o.Set = None,
     epochs: o.Epochs = None,
     weights: o.Weights = None,
+    inherit: o.Inherit = False,
+    family: o.Family = False,
+    inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
     workers: o.Workers = None,
     seed: o.Seed = 0,
@@ -106,65 +115,79 @@ def train(
     json: o.Json = False,
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
-    from experiments.arch import adapted, resolve_arch
-    from experiments.render import print_json, print_training
+    from experiments.family_command import family_document
+    from experiments.family_training import FamilyPlan
+    from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
-    from experiments.train_step import data_asked, train_document, training_asked
 
+    given = {
+        "--data": data, "--limit": limit, "--image-size": image_size, "--seed": seed or None,
+        "--resolution": resolution, "--max-stride": max_stride, "--set": set_, "--out": out,
+        "--epochs": epochs, "--weights": weights, "--recipe": None if recipe == "fast" else recipe,
+    }  # fmt: skip
+    how: dict[str, Any] = {
+        "device": device, "workers": workers, "deterministic": deterministic, "track": track,
+    }  # fmt: skip
+    request: Callable[..., DataRequest] = partial(
+        data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
+        overrides=set_, epochs=epochs, **how,
+    )  # fmt: skip
     if resume is not None:
-        given = {
-            "ARCH": arch, "--data": data, "--limit": limit, "--image-size": image_size,
-            "--resolution": resolution, "--max-stride": max_stride, "--set": set_,
-            "--epochs": epochs, "--weights": weights, "--out": out, "--seed": seed or None,
-            "--recipe": None if recipe == "fast" else recipe,
-        }  # fmt: skip
-        document = _resumed(
-            resume, given, json,
-            device=device, workers=workers, deterministic=deterministic, track=track or [],
-        )  # fmt: skip
+        named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
+        document = _resumed(resume, {**named, **given}, json, how)
+    elif arch is None:
+        raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
+    elif family:
+        plan = FamilyPlan(inherits=inherit, epochs=inherit_epochs)
+        asked = None if data is None else request(data)
+        trained = family_document(Path(arch), plan, asked, given, quiet=json, how=how)
+        print_json(trained) if json else print_trained_family(trained)
+        return
     else:
-        if arch is None:
-            raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
-        found = resolve_arch(arch)
-        spec = adapted(found.spec, resolution=resolution, max_stride=max_stride)
-        source, limit, image_size = data_asked(found, data, limit=limit, image_size=image_size)
-        request = data_request(
-            source, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-            overrides=set_, epochs=epochs, workers=workers, deterministic=deterministic,
-            track=track,
-        )  # fmt: skip
-        asked = training_asked(found, spec, request, weights)
-        folder = out or Path("runs") / f"train-{spec.name}"
-        with opened(request, folder, json, training=asked) as session:
-            document = train_document(session, spec)
+        sizes = {"resolution": resolution, "max_stride": max_stride}
+        document = _trained(arch, given, sizes, request, inherit=inherit, quiet=json)
     print_json(document) if json else print_training(document)
 
 
-def _resumed(
-    folder: Path,
-    given: Mapping[str, object],
-    quiet: bool,
+def _trained(
+    text: str,
+    given: Mapping[str, Any],
+    sizes: Mapping[str, Any],
+    request: Callable[..., DataRequest],
     *,
-    device: str,
-    workers: int | None,
-    deterministic: bool,
-    track: list[str],
+    inherit: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Trains one network."""
+    from experiments.arch import adapted, resolve_arch
+    from experiments.train_step import data_asked, train_document, training_asked
+
+    arch = resolve_arch(text)
+    spec = adapted(arch.spec, **sizes)
+    source, limit, image_size = data_asked(
+        arch, given["--data"], limit=given["--limit"], image_size=given["--image-size"]
+    )
+    asked = request(source, limit=limit, image_size=image_size)
+    training = training_asked(arch, spec, asked, given["--weights"], inherits=inherit)
+    folder = given["--out"] or Path("runs") / f"train-{spec.name}"
+    with opened(asked, folder, quiet, training=training) as session:
+        return train_document(session, spec)
+
+
+def _resumed(
+    folder: Path, given: Mapping[str, object], quiet: bool, how: Mapping[str, Any]
 ) -> dict[str, object]:
     """Goes on with a training, as its folder says and nothing else."""
+    from experiments.family_command import refuse_given
     from experiments.tracking import parse_trackers
     from experiments.train_step import resumed, train_document
 
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"--resume {folder} says how it is trained; leave {name} out")
-    trackers = parse_trackers(track)
+    refuse_given(given, f"--resume {folder} says how it is trained")
+    trackers = parse_trackers(how["track"] or [])
     with (
         reporting(quiet) as reporter,
-        resumed(
-            folder, reporter,
-            device=device, workers=workers, deterministic=deterministic, track=trackers,
-        ) as (session, spec),
-    ):  # fmt: skip
+        resumed(folder, reporter, **{**how, "track": trackers}) as (session, spec),
+    ):
         return train_document(session, spec)
 
 

@@ -62,6 +62,23 @@ Workers = Annotated[
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="start from these trained weights (safetensors)")
 ]
+Inherit = Annotated[
+    bool,
+    typer.Option("--inherit", help="grow from a smaller network's weights: those of --weights"),
+]
+GridInherit = Annotated[
+    bool, typer.Option("--inherit", help="with --grid: candidates grow from the trained base")
+]
+InheritEpochs = Annotated[
+    int | None,
+    typer.Option("--inherit-epochs", min=1, help="of members that inherit [the recipe's]"),
+]
+Family = Annotated[
+    bool,
+    typer.Option(
+        "--family", help="train a run's family, smaller first; --inherit: each from the one before"
+    ),
+]
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with the training in a folder")
 ]

@@ -166,6 +166,22 @@ def print_training(document: Mapping[str, Any]) -> None:
     print_paths({"checkpoint": document["checkpoint"]})
 
 
+def print_trained_family(document: Mapping[str, Any]) -> None:
+    """Prints a trained family, smaller members first."""
+    columns = {
+        "member": "left", "side": "right", "MACs": "right", "test accuracy": "right",
+        "validation": "right", "epochs": "right", "training": "right", "inherited from": "left",
+    }  # fmt: skip
+    rows = [
+        (m["name"], str(m["resolution"]), format_count(m["macs"]), percent(m["test_accuracy"]),
+         percent(m["validation_accuracy"]), str(m["epochs"]), format_seconds(m["seconds"]),
+         m["inherited_from"] or "–")
+        for m in document["members"]
+    ]  # fmt: skip
+    print_table("The family, one training each", columns, rows)
+    print_paths({"checkpoints": str(document["path"])})
+
+
 def print_export(document: Mapping[str, Any]) -> None:
     """Prints what was exported, and how far each file is from torch."""
     columns = {"format": "left", "file": "left", "size": "right", "largest difference": "right"}

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.arch import Arch
 from experiments.family_step import base_document
 from experiments.grid_outcome import Outcome, constants_document, grid_row, named, without_nan
+from experiments.inheriting import base_start, heir
 from experiments.racing import exhaustive_outcome, raced_outcome
 from experiments.session import Session
 from nas.evaluation import Evaluation
@@ -71,14 +72,22 @@ def _picked(found: tuple[Candidate, ...], plan: GridPlan) -> tuple[Candidate, ..
     return left if plan.count is None else spread(left, plan.count)
 
 
-def run_grid(session: Session, base: ArchSpec, plan: GridPlan) -> Outcome:
-    """Trains the candidates, all or in a race; writes grid.parquet and constants.json."""
-    chosen = candidates_of(base, plan)
-    outcome = _raced(session, chosen, plan) if plan.race else _exhaustive(session, chosen, plan)
+def run_grid(
+    session: Session, base: ArchSpec, plan: GridPlan, *, trained: Path | None = None
+) -> Outcome:
+    """Trains the candidates, all or in a race; writes grid.parquet and constants.json.
+
+    Candidates grow from the weights of the base's checkpoint `trained`, where that is given.
+    """
+    train_all = _raced if plan.race else _exhaustive
+    outcome = train_all(session, candidates_of(base, plan), plan, trained)
     folder = session.folder
     rows = [grid_row(outcome, number, plan) for number in outcome.ranked]
     folder.write_table(folder.grid_path, rows)
-    folder.write_json(folder.constants_path, constants_document(base, outcome, plan))
+    document = constants_document(base, outcome, plan)
+    if trained is not None:
+        document["inherited_from"] = str(trained)
+    folder.write_json(folder.constants_path, document)
     return outcome
 
 
@@ -88,24 +97,31 @@ def grid_work(session: Session, base: ArchSpec, plan: GridPlan) -> float:
     return each * plan.seeds * (plan.as_race().share if plan.race else 1)
 
 
-def _exhaustive(session: Session, chosen: tuple[Candidate, ...], plan: GridPlan) -> Outcome:
+def _exhaustive(
+    session: Session, chosen: tuple[Candidate, ...], plan: GridPlan, trained: Path | None
+) -> Outcome:
     results: list[GridResult] = []
     for number, candidate in enumerate(chosen, 1):
-        results.append(_run_candidate(session, candidate, plan, f"{number}/{len(chosen)}"))
+        place = f"{number}/{len(chosen)}"
+        results.append(_run_candidate(session, candidate, plan, place, trained))
         session.reporter.best(_best_so_far(results, plan))
     if all(math.isnan(result.mean) for result in results):
         raise RunError("every candidate of the grid failed; the messages above say why")
     return exhaustive_outcome(results, epochs=plan.epochs, target_ratio=plan.grid.product)
 
 
-def _raced(session: Session, chosen: tuple[Candidate, ...], plan: GridPlan) -> Outcome:
+def _raced(
+    session: Session, chosen: tuple[Candidate, ...], plan: GridPlan, trained: Path | None
+) -> Outcome:
     planned = sum(session.work(c.spec, plan.epochs) for c in chosen) * plan.seeds
     left = planned * plan.as_race().share
 
     def train(candidate: Candidate, place: str, epochs: int, index: int) -> Evaluation | None:
         nonlocal left
         left -= session.work(candidate.spec, epochs)
-        return train_candidate(session, candidate, place, epochs=epochs, index=index)
+        return train_candidate(
+            session, candidate, place, epochs=epochs, index=index, trained=trained
+        )
 
     outcome = raced_outcome(chosen, train, plan.as_race())
     if left > 0:
@@ -120,11 +136,13 @@ def _best_so_far(results: list[GridResult], plan: GridPlan) -> str:
 
 
 def _run_candidate(
-    session: Session, candidate: Candidate, plan: GridPlan, place: str
+    session: Session, candidate: Candidate, plan: GridPlan, place: str, trained: Path | None
 ) -> GridResult:
     accuracies, seconds = [], 0.0
     for index in range(plan.seeds):
-        evaluation = train_candidate(session, candidate, place, epochs=plan.epochs, index=index)
+        evaluation = train_candidate(
+            session, candidate, place, epochs=plan.epochs, index=index, trained=trained
+        )
         if evaluation is None:
             break
         accuracies.append(evaluation.accuracy)
@@ -134,13 +152,23 @@ def _run_candidate(
 
 
 def train_candidate(
-    session: Session, candidate: Candidate, place: str, *, epochs: int, index: int
+    session: Session,
+    candidate: Candidate,
+    place: str,
+    *,
+    epochs: int,
+    index: int,
+    trained: Path | None = None,
 ) -> Evaluation | None:
-    """Trains a candidate with the grid's seed of that number, or looks it up; None: it failed."""
+    """Trains a candidate with the grid's seed of that number, or looks it up; None: it failed.
+
+    It grows from the weights of the base's checkpoint `trained`, where that is given.
+    """
     seed = derive_seed(session.config.seed, "grid", index)
-    known = session.is_known(candidate.spec, seed=seed, epochs=epochs)
+    start = None if trained is None else heir(candidate.spec, trained)
+    known = session.is_known(candidate.spec, seed=seed, epochs=epochs, start=start)
     try:
-        evaluation = session.evaluate(candidate.spec, seed=seed, epochs=epochs)
+        evaluation = session.evaluate(candidate.spec, seed=seed, epochs=epochs, start=start)
     except RunError as error:
         session.reporter.note(f"candidate {place} ({named(candidate)}) failed: {error}")
         return None
@@ -174,14 +202,26 @@ def grid_folder(arch: Arch, out: Path | None) -> Path:
     return arch.run.path if arch.run else Path("runs") / f"scale-{arch.spec.name}"
 
 
-def grid_command(session: Session, spec: ArchSpec, plan: GridPlan) -> dict[str, Any]:
-    """Trains the grid of a base on the session's data; returns constants and ranked table."""
+def grid_command(
+    session: Session,
+    spec: ArchSpec,
+    plan: GridPlan,
+    *,
+    inherits: bool = False,
+    checkpoint: Path | None = None,
+) -> dict[str, Any]:
+    """Trains the grid of a base on the session's data; returns constants and ranked table.
+
+    With `inherits`, candidates grow from the base: from its `checkpoint` where that was trained on
+    this data, else it is trained first for as many epochs as a candidate.
+    """
     base = replace(spec, num_classes=session.data.num_classes)
     count, how = len(candidates_of(base, plan)), "race" if plan.race else "grid"
     session.reporter.plan(grid_work(session, base, plan))
     session.reporter.step(f"Scale {base.name}: a {how} of {count} candidates")
     with session.folder.timed("grid"):
-        outcome = run_grid(session, base, plan)
+        trained = base_start(session, base, plan.epochs, checkpoint) if inherits else None
+        outcome = run_grid(session, base, plan, trained=trained)
     return {
         "constants": json.loads(session.folder.constants_path.read_text()),
         "candidates": [without_nan(grid_row(outcome, n, plan)) for n in outcome.ranked],

@@ -17,6 +17,7 @@ from experiments.data import ImageData, findable
 from experiments.device import Device
 from experiments.feeds import open_feed
 from experiments.files import check_room
+from experiments.inheriting import begun_as, starting
 from experiments.metrics import add_metrics
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
@@ -106,9 +107,12 @@ class Session:
             work=work, shares=shares, memory=self.device.memory, by_epoch=by_epoch,
         )  # fmt: skip
 
-    def is_known(self, spec: ArchSpec, *, seed: int, epochs: int) -> bool:
+    def is_known(
+        self, spec: ArchSpec, *, seed: int, epochs: int, start: TrainingConfig | None = None
+    ) -> bool:
         """Tells whether `evaluate` would look this training up."""
-        return self.log.get(self.key(spec, self.short_recipe(epochs), seed)) is not None
+        weights = start.digest if start else ""
+        return self.log.get(self.key(spec, self.short_recipe(epochs), seed, weights)) is not None
 
     def evaluate(
         self,
@@ -119,37 +123,39 @@ class Session:
         planned: float | None = None,
         limit: float | None = None,
         rungs: Mapping[int, Callable[[float], None]] | None = None,
+        start: TrainingConfig | None = None,
     ) -> Evaluation:
         """Trains a network and returns its validation accuracy, or looks that training up.
 
         The caller tells the reporter of the work that it `planned` for this (None: `work`) once it
-        is done. Raises `RunError` for a training that takes longer than `limit` seconds, and what
-        `rungs`, told of the accuracy after some epochs, raise.
+        is done. `start` names weights to start from. Raises `RunError` for a training that takes
+        over `limit` seconds, and what `rungs`, told of the accuracy after some epochs, raise.
         """
         recipe = self.short_recipe(epochs)
-        key = self.key(spec, recipe, seed)
+        key = self.key(spec, recipe, seed, start.digest if start else "")
         known = self.log.get(key)
         if known is not None:
             return known
         name = f"{spec.name}, {format_count(cost(spec).macs)} MACs"
         self.reporter.running(name)
-        start = time.perf_counter()
+        begun = time.perf_counter()
         work = self.work(spec, epochs) if planned is None else planned
         progress = self._progress(spec, recipe, name, work=work)
-        step = progress.step if limit is None else both(progress.step, time_limit(limit, start))
+        step = progress.step if limit is None else both(progress.step, time_limit(limit, begun))
         engine = Engine(
             workers=self.workers, on_note=self.reporter.note, on_step=step, rungs=rungs or {}
         )
         trained = train(
             spec, self.data, recipe,
             seed=seed, device=self.device, on_epoch=progress.epoch, engine=engine,
+            **starting(start),
         )  # fmt: skip
         counted = cost(replace(spec, num_classes=self.data.num_classes))
         evaluation = Evaluation(
             accuracy=trained.accuracy,
             macs=counted.macs,
             params=counted.params,
-            seconds=time.perf_counter() - start,
+            seconds=time.perf_counter() - begun,
             seed=seed,
             epochs=len(trained.history),
         )
@@ -218,7 +224,8 @@ class Session:
             else:
                 check_room(path.parent, _file_bytes(spec, recipe), what=f"training {spec.name}")
                 trained = self._train(spec, recipe, seed, resume, tracking, start=start)
-                info = replace(wanted, metrics=self._metrics(trained))
+                grown = begun_as(start, wanted.spec)
+                info = replace(wanted, metrics={**self._metrics(trained), **grown})
                 save_network(path, trained.network, info)
             tracking.ended({name: info.metrics[name] for name in RESULTS})
         # Also where a training was killed while it was ended, its checkpoint safe.
@@ -248,7 +255,7 @@ class Session:
             device=self.device,
             resume=resume,
             on_epoch=both(progress.epoch, tracking.epoch),
-            weights=Path(start.weights) if start and start.weights else None,
+            **starting(start),
             engine=Engine(
                 workers=self.workers,
                 on_note=self.reporter.note,

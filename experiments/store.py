@@ -116,7 +116,7 @@ class RunFolder:
         self.check(config)
         if self.config_path.exists():
             former = self.read()
-            kept = {"search": former.search, "training": former.training}
+            kept = {name: getattr(former, name) for name in ("search", "training", "family")}
             config = config.model_copy(
                 update={k: v for k, v in kept.items() if getattr(config, k) is None}
             )

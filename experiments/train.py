@@ -24,7 +24,7 @@ from experiments.training.accuracy import accuracy
 from experiments.training.loop import Engine, Trainer
 from experiments.training.state import EpochRecord, load_state, save_state
 from experiments.training.step import LossStep
-from experiments.training.weights import load_weights
+from experiments.training.weights import inherit_weights, load_weights
 from nas.search import derive_seed
 from search_spaces.blocks import Block
 from search_spaces.network import Network, build
@@ -90,17 +90,21 @@ def train(
     resume: Path | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     weights: Path | None = None,
+    inherits: bool = False,
     engine: Engine | None = None,
 ) -> Trained:
     """Trains `spec` on the training part; keeps the weights that validate best.
 
-    It starts from `weights` where given, but for a classifier of another number of classes.
+    It starts from `weights` where given, but for a classifier of another number of classes; or
+    `inherits` from them, which are then the checkpoint of a smaller network of its family.
     Raises what `fit` raises, and `InputError` for weights that are not this architecture's.
     """
     with _own_randomness(device):
         torch.manual_seed(derive_seed(seed, "weights"))
         network = _started(build(_regularised(spec, recipe), data.num_classes), recipe)
-        if weights is not None:
+        if weights is not None and inherits:
+            inherit_weights(network, weights, seed=derive_seed(seed, "inherit"))
+        elif weights is not None:
             load_weights(network, weights)
         fitted = fit(
             network, data, recipe, resolution=spec.resolution, seed=seed, device=device,

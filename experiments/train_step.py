@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,13 +14,14 @@ from experiments.arch import Arch
 from experiments.checkpoint import read_info
 from experiments.config import TrainingConfig
 from experiments.data import FORMS
+from experiments.inheriting import inherited_start, note_obstacles, plain_json
 from experiments.prepare import DataRequest, reopen
 from experiments.progress import Reporter
 from experiments.recipes import load_recipe
 from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.training.weights import load_weights, weights_digest
-from search_spaces.codec import spec_from_json, spec_to_json
+from search_spaces.codec import spec_from_json
 from search_spaces.errors import InputError
 from search_spaces.network import build
 from search_spaces.spec import ArchSpec
@@ -49,13 +49,21 @@ def data_asked(
 
 
 def training_asked(
-    arch: Arch, spec: ArchSpec, request: DataRequest, weights: Path | None
+    arch: Arch,
+    spec: ArchSpec,
+    request: DataRequest,
+    weights: Path | None,
+    *,
+    inherits: bool = False,
 ) -> TrainingConfig:
     """Returns which network is trained, and from which weights.
 
     They are those given, or a checkpoint's own where the recipe starts from weights. Raises
-    `InputError` where it does and there are none, or for weights of another architecture.
+    `InputError` where it does and there are none, or for weights of another architecture, or of
+    another family where the network `inherits`.
     """
+    if inherits:
+        return inherited_start(spec, weights)
     recipe = load_recipe(request.recipe, request.overrides)
     if weights is None and recipe.from_weights:
         weights = arch.checkpoint
@@ -64,7 +72,7 @@ def training_asked(
                 f"recipe {request.recipe} starts from trained weights: give --weights FILE, or a "
                 "checkpoint as ARCH"
             )
-    text = json.dumps(json.loads(spec_to_json(spec)))
+    text = plain_json(spec)
     if weights is None:
         return TrainingConfig(spec=text)
     with torch.random.fork_rng(devices=[]):
@@ -122,6 +130,7 @@ def train_document(session: Session, spec: ArchSpec) -> dict[str, Any]:
         reporter.note(
             f"images of {session.data.image_size} pixels a side are resized to {spec.resolution}"
         )
+    note_obstacles(reporter, start, spec)
     with session.folder.timed("train"):
         info = session.train_final(spec, path, recipe=recipe, seed=session.config.seed, start=start)
     return {

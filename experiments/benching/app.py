@@ -11,7 +11,17 @@ from typer.core import TyperGroup
 
 from experiments import options as o
 from experiments.bench import BENCHES
-from experiments.benching import contests, halving, predictor, proxy, race, search, tables, zerocost
+from experiments.benching import (
+    contests,
+    halving,
+    inherit,
+    predictor,
+    proxy,
+    race,
+    search,
+    tables,
+    zerocost,
+)
 from experiments.benching.showing import show
 from search_spaces.errors import InputError
 
@@ -62,6 +72,6 @@ def _plain(*names: str) -> Callable[..., None]:
 app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCHES))
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
-for _group in (tables, predictor, zerocost, proxy, search, halving, race, contests):
+for _group in (tables, predictor, zerocost, proxy, search, halving, race, inherit, contests):
     for _name, _command in _group.COMMANDS.items():
         app.command(_name)(_command)

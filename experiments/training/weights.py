@@ -10,12 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from experiments.checkpoint import read_info
+from scaling.inherit import inherit
 from search_spaces.dialects import DIALECTS
 from search_spaces.errors import InputError
 from search_spaces.foreign import load_foreign, renamed
 from search_spaces.network import Network, build
 
-__all__ = ["load_weights", "weights_digest"]
+__all__ = ["inherit_weights", "load_weights", "weights_digest"]
 
 CLASSIFIER = ("classifier.weight", "classifier.bias")
 PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save's archive, and a bare pickle
@@ -48,6 +50,16 @@ def load_weights(network: Network, path: Path) -> None:
     for name in [*wanted, *sorted(name for name in taken if name not in own)]:
         _check(name, taken.get(name), own.get(name), f"{path}: weights of another architecture")
     network.load_state_dict({**own, **taken})
+
+
+def inherit_weights(network: Network, path: Path, *, seed: int) -> None:
+    """Gives a network what the checkpoint of a smaller one knows; `seed` draws the copies.
+
+    Raises `InputError` for a file that is no checkpoint of ours, or of another family.
+    """
+    base, fresh = read_info(path).spec, network.state_dict()
+    found = inherit(_read(path), base, network.spec, fresh=fresh, seed=seed)
+    network.load_state_dict(found.state)
 
 
 def _read(path: Path) -> State:

@@ -13,13 +13,23 @@ from nas.predictor import Inputs, Posterior, Settings, fit_settings
 from nas.samplers.columns import Columns, row_keys
 from nas.samplers.known import Known
 
-__all__ = ["Described", "Prior", "Surrogate", "Task", "Trials", "learnt_prior"]
+__all__ = [
+    "Described",
+    "Prior",
+    "Surrogate",
+    "Task",
+    "Trials",
+    "learnt_prior",
+    "settled",
+    "telling",
+]
 
 Array = np.ndarray
 Prior = Callable[[Array], Array]
 REFERENCE = 1024  # random networks that costs are scaled by
 FEWEST = 5  # observations to fit hyperparameters on
-MOST = 512  # of them: fitting takes time as the cube of their number
+MOST = 512  # observations that are told apart: the time they take grows as the cube of their number
+RARELY = 64  # trials in which what was settled before does not change, at most
 SHY = 0.5  # of the spread of the accuracies that are expected: how far off they may be
 
 
@@ -151,9 +161,22 @@ class Task:
         return right
 
 
-def fitted_on(count: int) -> slice:
-    """Returns the observations that hyperparameters are fitted on: some hundreds, rarely others."""
-    return slice(0, count - count % max(1, count // 16), 1 + count // MOST)
+def settled(count: int) -> int:
+    """Returns how many of the first observations hyperparameters are fitted on: rarely others."""
+    return count - count % max(1, min(count // 16, RARELY))
+
+
+def telling(values: Array) -> Array:
+    """Returns, in order, the observations (at most 512) that say most of where the best are.
+
+    Of more than that, one half are the best, and the others are spread over all the rest.
+    """
+    if len(values) <= MOST:
+        return np.arange(len(values))
+    order = np.argsort(-values, kind="stable")
+    best, rest = order[: MOST // 2], np.sort(order[MOST // 2 :])
+    spread = np.linspace(0, len(rest) - 1, MOST - MOST // 2).astype(np.int64)
+    return np.sort(np.concatenate([best, rest[spread]]))
 
 
 class Surrogate:
@@ -161,9 +184,12 @@ class Surrogate:
 
     def __init__(self, task: Task, trials: Trials) -> None:
         self.task, self.trials = task, trials
-        described = task.describe(trials.rows)
-        first = fitted_on(len(trials.values))
-        residual = trials.values / described.factor - described.expected
+        whole = settled(len(trials.values))
+        kept = telling(trials.values[:whole])
+        first = slice(len(kept))
+        kept = np.concatenate([kept, np.arange(whole, len(trials.values))])
+        described = task.describe(trials.rows[kept])
+        residual = trials.values[kept] / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
         values = residual - self.center
         if len(values) < FEWEST:

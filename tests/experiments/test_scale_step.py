@@ -44,7 +44,9 @@ class Trainer:
         self.stop_at: int | None = None
         trainer = self
 
-        def evaluate(self: Session, spec: ArchSpec, *, seed: int, epochs: int) -> Evaluation:
+        def evaluate(
+            self: Session, spec: ArchSpec, *, seed: int, epochs: int, start: object = None
+        ) -> Evaluation:
             return trainer.evaluate(spec, seed)
 
         monkeypatch.setattr(Session, "evaluate", evaluate)

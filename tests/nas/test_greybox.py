@@ -14,7 +14,14 @@ from nas.samplers.columns import Columns, row_keys
 from nas.samplers.decomposition import take_apart
 from nas.samplers.greybox import GreyBoxSampler
 from nas.samplers.known import Known, known_networks
-from nas.samplers.surrogate import Surrogate, Task, Trials, learnt_prior
+from nas.samplers.surrogate import (
+    Surrogate,
+    Task,
+    Trials,
+    learnt_prior,
+    settled,
+    telling,
+)
 from search_spaces.measured import MEASURED
 
 SPACE = MEASURED["nas_bench_macro"].make()
@@ -110,6 +117,33 @@ def test_the_surrogate_learns_accuracy_and_knows_cost() -> None:
     true = np.array([reward(TASK.columns.decode(row)) for row in fresh])
     assert np.abs(mean - true).max() < 0.01 * true.std() + 0.005
     assert (deviation > 0).all()
+
+
+def test_of_many_observations_the_best_and_some_of_all_others_are_kept() -> None:
+    values = np.random.default_rng(0).normal(size=2000)
+    kept = telling(values)
+    assert len(kept) == len(set(kept.tolist())) == 512
+    assert (np.diff(kept) > 0).all()
+    assert set(np.argsort(-values)[:256].tolist()) <= set(kept.tolist())
+    others = np.setdiff1d(kept, np.argsort(-values)[:256])
+    assert np.abs(np.diff(others)).max() < 40  # spread over all
+    assert telling(values[:512]).tolist() == list(range(512))
+
+
+def test_what_is_settled_changes_with_few_trials_only() -> None:
+    counts = [settled(count) for count in range(1, 5000)]
+    assert max(count - done for count, done in enumerate(counts, 1)) < 64
+    assert len(set(counts)) < 250
+    assert counts[:31] == list(range(1, 32))
+
+
+def test_a_surrogate_of_many_trials_still_learns() -> None:
+    rows = TASK.columns.all()
+    rows = rows[np.random.default_rng(1).permutation(len(rows))][:1500]
+    values = np.array([reward(TASK.columns.decode(row)) for row in rows])
+    noisy = values + np.random.default_rng(0).normal(scale=0.002, size=len(values))
+    mean, _ = Surrogate(TASK, trials_of(rows, noisy)).reward(rows, spread=False)
+    assert np.corrcoef(mean, values)[0, 1] > 0.99
 
 
 def test_a_trial_moves_what_is_expected_as_the_model_then_finds_it() -> None:
