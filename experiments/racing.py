@@ -51,7 +51,11 @@ def _longest(trainings: Sequence[Training], number: int) -> tuple[float, ...]:
 
 
 def exhaustive_outcome(
-    results: Sequence[GridResult], *, epochs: int, target_ratio: float = 2.0
+    results: Sequence[GridResult],
+    *,
+    epochs: int,
+    target_ratio: float = 2.0,
+    images: int | None = None,
 ) -> Outcome:
     """Decides between candidates that were all trained in full; by score after the chosen one."""
     trainings = tuple(
@@ -63,7 +67,9 @@ def exhaustive_outcome(
     decision: Decision | None = None
     failed = {number for number, result in enumerate(results) if math.isnan(result.mean)}
     if len(results) - len(failed) > 1:
-        decision = decide(candidates, trainings, target_ratio=target_ratio, without=failed)
+        decision = decide(
+            candidates, trainings, target_ratio=target_ratio, without=failed, images=images
+        )
     numbers = {result.candidate.fingerprint: number for number, result in enumerate(results)}
     order = [
         numbers[result.candidate.fingerprint] for result in rank(results, target_ratio=target_ratio)

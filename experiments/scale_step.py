@@ -57,9 +57,10 @@ class GridPlan:
     rounding: Rounding = ROUNDING
     race: bool = False
 
-    def as_race(self) -> RacePlan:
-        """Returns how much of the grid's training a race may spend."""
-        return RacePlan(self.epochs, self.seeds, target_ratio=self.grid.product)
+    def as_race(self, images: int | None = None) -> RacePlan:
+        """Returns how much of the grid's training a race may spend; `images`: of a validation."""
+        product = self.grid.product
+        return RacePlan(self.epochs, self.seeds, target_ratio=product, images=images)
 
 
 def candidates_of(base: ArchSpec, plan: GridPlan) -> tuple[Candidate, ...]:
@@ -107,7 +108,8 @@ def _exhaustive(
         session.reporter.best(_best_so_far(results, plan))
     if all(math.isnan(result.mean) for result in results):
         raise RunError("every candidate of the grid failed; the messages above say why")
-    return exhaustive_outcome(results, epochs=plan.epochs, target_ratio=plan.grid.product)
+    images, product = len(session.data.validation), plan.grid.product
+    return exhaustive_outcome(results, epochs=plan.epochs, target_ratio=product, images=images)
 
 
 def _raced(
@@ -123,7 +125,7 @@ def _raced(
             session, candidate, place, epochs=epochs, index=index, trained=trained
         )
 
-    outcome = raced_outcome(chosen, train, plan.as_race())
+    outcome = raced_outcome(chosen, train, plan.as_race(len(session.data.validation)))
     if left > 0:
         session.reporter.skip(left)
     return outcome

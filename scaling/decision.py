@@ -14,7 +14,7 @@ from scaling.grid import Candidate, grid_score
 from scaling.surface import Observation, Surface, fit_surface, paired_deviation
 from search_spaces.errors import RunError
 
-__all__ = ["Decision", "Training", "decide", "observations", "tied"]
+__all__ = ["Decision", "Training", "decide", "expected_noise", "observations", "tied"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,18 @@ def observations(
     ]
 
 
+def expected_noise(trainings: Sequence[Training], images: int | None) -> float | None:
+    """Returns the deviation of the mean accuracy when measured on so many images, if that is known.
+
+    It is the binomial √(p·(1 − p)/images): trainings that differ in their seed err on images of
+    their own choice.
+    """
+    if images is None:
+        return None
+    p = sum(each.accuracy for each in trainings) / len(trainings)
+    return math.sqrt(max(p * (1 - p), 0) / images)
+
+
 def decide(
     candidates: Sequence[Candidate],
     trainings: Sequence[Training],
@@ -71,8 +83,11 @@ def decide(
     level: float = 0.05,
     target_ratio: float = 2.0,
     without: Collection[int] = (),
+    images: int | None = None,
 ) -> Decision:
     """Fits the surface to what was trained and chooses; `without`: candidates that failed.
+
+    `images` is how many each accuracy was measured on, which says what noise to expect.
 
     "Within one standard error" is Breiman's rule for the simplest model that is as good (Breiman,
     Friedman, Olshen, Stone 1984, section 3.4.3), with the deviation of the difference as the error.
@@ -82,9 +97,10 @@ def decide(
     if len(usable) < 2:
         raise RunError("fewer than two trainings of the grid succeeded; nothing can be compared")
     seen = observations(candidates, usable, target_ratio)
-    surface = fit_surface([c.constants for c in candidates], seen)
+    noise = expected_noise(usable, images)
+    surface = fit_surface([c.constants for c in candidates], seen, noise=noise)
     finalists = _finalists(usable)
-    leader = max(finalists, key=lambda n: (round(surface.mean[n], 12), -candidates[n].macs))
+    leader = max(finalists, key=lambda n: (round(float(surface.mean[n]), 12), -candidates[n].macs))
     level_with = [n for n in tied(leader, surface, seen, level=level) if n not in without]
     behind, error = surface.behind(leader)
     near = [n for n in level_with if n in finalists and behind[n] <= error[n]]

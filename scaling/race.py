@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scaling.decision import Decision, Training, decide, observations, tied
+from scaling.decision import Decision, Training, decide, expected_noise, observations, tied
 from scaling.grid import Candidate, spread
 from scaling.surface import fit_surface
 from search_spaces.errors import InputError, RunError
@@ -23,7 +23,8 @@ class RacePlan:
 
     A rung's trainings are `reduction` times longer than those of the one before, and at most one in
     `reduction` candidates goes on. `level` is how improbable it must be that a candidate is better
-    than the leader before it is out. `target_ratio` is that of `grid_score`.
+    than the leader before it is out. `target_ratio` is that of `grid_score`,
+    `images` how many an accuracy is measured on (None: not known).
     Raises `InputError` for what makes no race.
     """
 
@@ -33,6 +34,7 @@ class RacePlan:
     reduction: int = 3
     level: float = 0.05
     target_ratio: float = 2.0
+    images: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.seeds) < 1:
@@ -174,7 +176,8 @@ class _Running:
         if len(self.trainings) < 2:
             raise RunError("fewer than two trainings of the race succeeded: no comparison")
         seen = observations(self.candidates, self.trainings, self.plan.target_ratio)
-        surface = fit_surface([c.constants for c in self.candidates], seen)
+        noise = expected_noise(self.trainings, self.plan.images)
+        surface = fit_surface([c.constants for c in self.candidates], seen, noise=noise)
         order = sorted(range(len(self.candidates)), key=lambda number: -surface.mean[number])
         first = next(number for number in order if number not in self.failed)
         left = {first, *tied(first, surface, seen, level=self.plan.level)} - self.failed
@@ -196,7 +199,7 @@ class _Running:
         """Decides."""
         decision = decide(
             self.candidates, self.trainings, level=self.plan.level,
-            target_ratio=self.plan.target_ratio, without=self.failed,
+            target_ratio=self.plan.target_ratio, without=self.failed, images=self.plan.images,
         )  # fmt: skip
         spent = self.whole * self.plan.share - self.left
         return Race(tuple(self.trainings), decision, spent / self.whole)

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 DRAWS = 4000
 JITTER = 1e-9
 REACH = 0.25  # of log constants, about where the smooth part's length is looked for: ×1.28
+KNOWN_DOUBT = 0.3  # of the log of a noise that is known from the number of images
 FREE = 10.0  # the prior deviation of what is left of a group's mean: about any is allowed
 
 
@@ -114,7 +115,9 @@ class Surface:
         return found
 
 
-def fit_surface(points: Sequence[Constants], seen: Sequence[Observation]) -> Surface:
+def fit_surface(
+    points: Sequence[Constants], seen: Sequence[Observation], *, noise: float | None = None
+) -> Surface:
     """Fits a Gaussian process to trainings of candidates, some of them short.
 
     score(candidate, epochs, seed) = mean(epochs, seed) + smooth(log α, log β, log γ) +
@@ -123,7 +126,8 @@ def fit_surface(points: Sequence[Constants], seen: Sequence[Observation]) -> Sur
     Means of groups are free, so only differences within a group (the same seed) tell: that is the
     pairing. The deviations and the length of `smooth` are those of the largest posterior density
     (Rasmussen and Williams 2006, section 5.4.1), each with a wide log-normal prior: with one seed
-    it is the prior that divides what is not smooth between `own` and `noise`.
+    it is the prior that divides what is not smooth between `own` and `noise`. `noise` is the
+    deviation from seed to seed that is expected, in scores; None: it is not known.
     Raises `InputError` for fewer than two trainings.
     """
     if len(seen) < 2:
@@ -132,13 +136,16 @@ def fit_surface(points: Sequence[Constants], seen: Sequence[Observation]) -> Sur
     unit = float(centred.std()) or 1.0
     centred = centred / unit
     design = _Design.of(points, seen)
+    expected, doubt = _EXPECTED.copy(), _DOUBT.copy()
+    if noise:
+        expected[3], doubt[3] = np.log(noise / unit), KNOWN_DOUBT
 
     def cost(logs: Floats) -> float:
-        away = (logs - _EXPECTED) / _DOUBT
+        away = (logs - expected) / doubt
         return design.misfit(_Scales(*np.exp(logs)), centred) + 0.5 * float(away @ away)
 
-    bounds = list(zip(_EXPECTED - 3 * _DOUBT, _EXPECTED + 3 * _DOUBT, strict=True))
-    found = minimize(cost, _EXPECTED, method="L-BFGS-B", bounds=bounds)
+    bounds = list(zip(expected - 3 * doubt, expected + 3 * doubt, strict=True))
+    found = minimize(cost, expected, method="L-BFGS-B", bounds=bounds)
     scales = _Scales(*np.exp(found.x))
     mean, covariance = design.posterior(scales, centred)
     mean, covariance = _levelled(seen, mean * unit, covariance * unit**2)

@@ -21,10 +21,12 @@ from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
 from experiments.scale_options import AS_THE_BASE, RoundingOptions
 from experiments.scale_step import GridPlan, candidates_of, grid_work, run_grid
+from experiments.session import Session
 from experiments.store import RunFolder
-from scaling.grid import GridResult, grid_score
+from scaling.grid import Candidate, GridResult, grid_score
 from scaling.surface import paired_deviation
 from search_spaces.errors import InputError
+from search_spaces.spec import ArchSpec
 
 __all__ = ["RaceBench", "bench_race", "race_row"]
 
@@ -63,29 +65,32 @@ def bench_race(asked: RaceBench, reporter: Reporter) -> Rows:
             if plan.count is None:
                 plan = replace(plan, count=len(candidates_of(spec, plan)))
             plan.as_race().check(plan.count or 0)
-            outcomes = []
-            for raced in (True, False):
-                each = replace(plan, race=raced)
-                reporter.plan(grid_work(session, spec, each))
-                reporter.step(f"{Path(base).stem}: {'race' if raced else 'the whole grid'}")
-                outcomes.append(run_grid(session, spec, each))
-        rows.append({"base": Path(base).stem, **race_row(*outcomes, plan.grid.product)})
+            name, whole = Path(base).stem, replace(plan, race=False)
+            raced = _trained(session, spec, plan, f"{name}: race")
+            found = race_row(raced, _trained(session, spec, whole, f"{name}: the whole grid"))
+        rows.append({"base": name, **found})
     return rows
 
 
-def race_row(raced: Outcome, whole: Outcome, target_ratio: float) -> dict[str, Any]:
+def _trained(session: Session, spec: ArchSpec, plan: GridPlan, step: str) -> Outcome:
+    session.reporter.plan(grid_work(session, spec, plan))
+    session.reporter.step(step)
+    return run_grid(session, spec, plan)
+
+
+def race_row(raced: Outcome, whole: Outcome, target_ratio: float = 2.0) -> dict[str, Any]:
     """Compares a race with the grid trained in full, by the grid's mean scores.
 
     `error` is the standard error of a candidate's mean there, from the paired deviation of all
-    candidates; `winner's error` is the winner's own deviation over the root of its seeds.
+    candidates; `winner's error` is the winner's own deviation over the root of its seeds. `leader`
+    is the race's best expected, of which the pick may be a cheaper equal.
     """
-    table = [_scores(result, target_ratio) for result in whole.results if result.n]
+    table = [_scores(result, target_ratio) for result in _usable(whole)]
     means = [statistics.fmean(scores) for scores in table]
-    numbers = [number for number, result in enumerate(whole.results) if result.n]
     best = max(range(len(means)), key=lambda index: means[index])
     pick = raced.best.candidate
-    index = next(i for i, n in enumerate(numbers) if whole.candidates[n] == pick)
-    regret = means[best] - means[index]
+    index = _place(whole, pick)
+    leader = raced.candidates[raced.decision.leader] if raced.decision else pick
     own = statistics.stdev(table[best]) if len(table[best]) > 1 else math.nan
     roots = math.sqrt(len(table[best]))
     return {
@@ -95,14 +100,24 @@ def race_row(raced: Outcome, whole: Outcome, target_ratio: float) -> dict[str, A
         "MACs share": round(raced.share, 3),
         "seconds share": round(_seconds(raced.results) / _seconds(whole.results), 3),
         "race picks": named(pick),
-        "grid's best": named(whole.candidates[numbers[best]]),
-        "regret": round(regret, 4),
+        "grid's best": named(_usable(whole)[best].candidate),
+        "regret": round(means[best] - means[index], 4),
+        "regret of the leader": round(means[best] - means[_place(whole, leader)], 4),
         "winner's error": round(own / roots, 4),
         "error": round(paired_deviation(np.array(table)) / roots, 4),
         "rank": 1 + sum(mean > means[index] for mean in means),
         "mean regret of all": round(means[best] - statistics.fmean(means), 4),
         "tied": len(raced.tied_with),
     }
+
+
+def _usable(whole: Outcome) -> list[GridResult]:
+    return [result for result in whole.results if result.n]
+
+
+def _place(whole: Outcome, candidate: Candidate) -> int:
+    """Returns which of the usable results is a candidate's."""
+    return [result.candidate for result in _usable(whole)].index(candidate)
 
 
 def _scores(result: GridResult, target_ratio: float) -> list[float]:

@@ -20,7 +20,7 @@ from experiments.requests import grid_plan
 from experiments.scale_step import GridPlan, candidates_of, grid_command, run_grid
 from experiments.session import Session
 from nas.evaluation import Evaluation
-from scaling.grid import Candidate, GridRange, GridResult
+from scaling.grid import Candidate, GridRange, GridResult, grid_score
 from search_spaces.codec import fingerprint, spec_to_json
 from search_spaces.cost import cost
 from search_spaces.errors import InputError
@@ -112,7 +112,7 @@ def level(base: ArchSpec, accuracies: Sequence[tuple[float, ...]]) -> Outcome:
 
 
 def scored(candidate: Candidate, score: float) -> float:
-    return score * (candidate.macs_ratio / 2) ** 0.07
+    return score / grid_score(1.0, candidate.macs_ratio)
 
 
 def test_ties_are_said_and_the_cheapest_is_chosen(base: ArchSpec) -> None:
@@ -152,6 +152,7 @@ def test_the_bench_counts_what_the_race_saves_and_misses(
     assert row["MACs share"] <= 0.334
     assert row["regret"] >= 0
     assert (row["rank"] == 1) == (row["regret"] == 0)
+    assert row["regret of the leader"] >= 0
     made = len(calls)
     assert bench_race(asked, Reporter()) == [row]
     assert len(calls) == made

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scaling.compound import Constants
-from scaling.decision import Training, decide, tied
+from scaling.decision import Training, decide, expected_noise, tied
 from scaling.grid import Candidate, GridRange, candidates, distinct, grid_score, spread
 from scaling.race import Race, RacePlan, full_work, race, rungs, work
 from scaling.surface import Observation, fit_surface, paired_deviation
@@ -229,6 +229,18 @@ def test_the_intervals_cover_as_often_as_they_say() -> None:
         low, high = fit_surface(points, seen).intervals()["alpha"]
         held += low <= points[int(np.argmax(truth))].alpha <= high
     assert held >= 20
+
+
+def test_a_known_noise_keeps_one_seed_from_being_trusted() -> None:
+    points = [Constants(1.0 + i / 20, 1.2, 1.2) for i in range(8)]
+    random = np.random.default_rng(3)
+    trainings = [Training(i, 3, 0, 0.3 + random.normal(0, 0.02)) for i in range(8)]
+    noise = expected_noise(trainings, 500)
+    assert noise == pytest.approx(math.sqrt(0.3 * 0.7 / 500), rel=0.05)
+    seen = [Observation(each.candidate, 3, 0, each.accuracy) for each in trainings]
+    surface = fit_surface(points, seen, noise=noise)
+    assert surface.noise == pytest.approx(noise, rel=0.5)
+    assert expected_noise(trainings, None) is None
 
 
 def test_two_trainings_are_the_fewest() -> None:
