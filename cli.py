@@ -53,7 +53,8 @@ def run(
     divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     candidates: o.Candidates = 8,
-    grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3, phi: o.Phi = "0:3",
+    grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3, race: s.Race = False,
+    phi: o.Phi = "0:3",
     seeds: int = typer.Option(3, "--seeds", min=1, help="trainings of the base and each baseline"),
     baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
     formats: o.Format = "spec,onnx,safetensors",
@@ -82,7 +83,7 @@ def run(
     grid = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance,
         candidates=candidates, seeds=grid_seeds, epochs=grid_epochs, constraint=constraint,
-        rounding=rounding.applied(ROUNDING),
+        rounding=rounding.applied(ROUNDING), race=race,
     )  # fmt: skip
     plan = run_plan(grid, phi=phi, seeds=seeds, baselines=baselines, formats=formats)
     request = data_request(

@@ -35,7 +35,7 @@ def scale(
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
     candidates: o.Candidates = None, grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3,
-    inherit: o.GridInherit = False,
+    race: s.Race = False, inherit: o.GridInherit = False,
     divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
@@ -48,8 +48,9 @@ def scale(
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
     from experiments.family_step import FamilyRequest, family_document, family_recipe
-    from experiments.render import print_grid, print_json
+    from experiments.render import print_json
     from experiments.render_family import print_candidates, print_family
+    from experiments.render_grid import print_grid
     from experiments.requests import data_request, grid_plan
 
     rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
@@ -61,9 +62,11 @@ def scale(
     plan = grid_plan(
         alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance, constraint=constraint,
         candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
-        rounding=rounding.applied(arch.rounding),
+        rounding=rounding.applied(arch.rounding), race=race,
     )
     spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
+    if race and not grid:
+        raise InputError("--race is how --grid is trained; give --grid too")
     if not (grid or list_):
         document = family_document(
             arch, spec, family, family_recipe(arch, recipe, set_ or [])

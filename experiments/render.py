@@ -151,29 +151,6 @@ def print_paths(paths: Mapping[str, str | None]) -> None:
     print_lines(f"{name:<{width}}  {path}" for name, path in paths.items() if path)
 
 
-def _constants_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    alpha, beta, gamma = (f"{row[name]:g}" for name in ("alpha", "beta", "gamma"))
-    return alpha, beta, gamma, f"{row['product']:.3f}"
-
-
-def print_grid(document: Mapping[str, Any]) -> None:
-    """Prints a trained grid, best first."""
-    columns = {
-        "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right", "MACs": "right",
-        "MACs ratio": "right", "accuracy": "right", "score": "right",
-    }  # fmt: skip
-    rows = [
-        (*_constants_cells(c), format_count(c["macs"]), f"{c['macs_ratio']:.2f}",
-         percent(c["accuracy"]) if c["seeds"] else "failed",
-         f"{c['score']:.4f}" if c["seeds"] else "–")
-        for c in document["candidates"]
-    ]  # fmt: skip
-    print_table("Scaling candidates (score: accuracy·(MACs ratio/2)^-0.07)", columns, rows)
-    best = document["constants"]
-    print_lines([f"best: α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"])
-    print_paths(document["paths"])
-
-
 def print_training(document: Mapping[str, Any]) -> None:
     """Prints one training's results."""
     print_lines(

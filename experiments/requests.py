@@ -125,6 +125,7 @@ def grid_plan(
     epochs: int,
     constraint: str = "nominal",
     rounding: Rounding = ROUNDING,
+    race: bool = False,
 ) -> GridPlan:
     """Reads which grid is trained; raises `InputError` for one that no point is left of.
 
@@ -140,7 +141,12 @@ def grid_plan(
     )
     if constraint == "nominal":
         nominal_points(grid)
-    return GridPlan(grid, epochs=epochs, count=candidates, seeds=seeds, rounding=rounding)
+    plan = GridPlan(
+        grid, epochs=epochs, count=candidates, seeds=seeds, rounding=rounding, race=race
+    )
+    if race and candidates is not None:
+        plan.as_race().check(candidates)
+    return plan
 
 
 def run_plan(grid: GridPlan, *, phi: str, seeds: int, baselines: bool, formats: str) -> RunPlan:

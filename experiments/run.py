@@ -10,7 +10,7 @@ from experiments.export_step import export_arch
 from experiments.family_step import member_rows, write_family
 from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
 from experiments.results import write_results
-from experiments.scale_step import GridPlan, candidates_of, run_grid
+from experiments.scale_step import GridPlan, grid_work, run_grid
 from experiments.search_step import run_search, search_work, typical_spec
 from experiments.session import Session
 from scaling.compound import PAPER, Constants
@@ -56,11 +56,11 @@ def run_all(session: Session, plan: RunPlan) -> RunResult:
     """
     reporter = session.reporter
     typical = typical_spec(session)
-    guessed = _grid_work(session, typical, plan) + _final_work(session, typical, PAPER, plan)
+    guessed = grid_work(session, typical, plan.grid) + _final_work(session, typical, PAPER, plan)
     reporter.plan(search_work(session) + guessed)
     base = _search(session)
     reporter.skip(guessed)
-    reporter.plan(_grid_work(session, base, plan) + _final_work(session, base, PAPER, plan))
+    reporter.plan(grid_work(session, base, plan.grid) + _final_work(session, base, PAPER, plan))
     constants = _scale(session, base, plan)
     reporter.skip(_final_work(session, base, PAPER, plan))
     reporter.plan(_final_work(session, base, constants, plan))
@@ -83,7 +83,7 @@ def _search(session: Session) -> ArchSpec:
 def _scale(session: Session, base: ArchSpec, plan: RunPlan) -> Constants:
     session.reporter.step("Scale: α, β, γ")
     with session.folder.timed("grid"):
-        return run_grid(session, base, plan.grid)[0].candidate.constants
+        return run_grid(session, base, plan.grid).best.candidate.constants
 
 
 def _members(
@@ -126,11 +126,6 @@ def _export(session: Session, plan: RunPlan) -> list[Exported]:
     with session.folder.timed("export"):
         arch = resolve_arch(str(session.folder.path))
         return export_arch(arch, session.folder.export_path, plan.formats)
-
-
-def _grid_work(session: Session, base: ArchSpec, plan: RunPlan) -> float:
-    each = (session.work(c.spec, plan.grid.epochs) for c in candidates_of(base, plan.grid))
-    return sum(each) * plan.grid.seeds
 
 
 def _final_work(session: Session, base: ArchSpec, constants: Constants, plan: RunPlan) -> float:

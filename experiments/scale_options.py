@@ -20,6 +20,7 @@ __all__ = [
     "Memory",
     "NinetyPercent",
     "Published",
+    "Race",
     "RoundingOptions",
     "StepTable",
     "StepTime",
@@ -56,6 +57,10 @@ LateLayers = Annotated[
 ]
 Published = Annotated[
     bool, typer.Option("--published", help="list the family as published, B0–B7 exactly")
+]
+Race = Annotated[
+    bool,
+    typer.Option("--race", help="spend at most a third of the grid, on who may still be best"),
 ]
 Memory = Annotated[
     str | None,

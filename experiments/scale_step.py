@@ -10,8 +10,11 @@ from typing import Any
 
 from experiments.arch import Arch
 from experiments.family_step import base_document
+from experiments.grid_outcome import Outcome, constants_document, grid_row, named, without_nan
 from experiments.inheriting import base_start, heir
+from experiments.racing import exhaustive_outcome, raced_outcome
 from experiments.session import Session
+from nas.evaluation import Evaluation
 from nas.search import derive_seed
 from scaling.grid import (
     Candidate,
@@ -23,7 +26,7 @@ from scaling.grid import (
     rank,
     spread,
 )
-from search_spaces.codec import fingerprint
+from scaling.race import RacePlan
 from search_spaces.errors import RunError
 from search_spaces.resize import ROUNDING, Rounding
 from search_spaces.spec import ArchSpec
@@ -34,19 +37,30 @@ __all__ = [
     "candidates_of",
     "grid_command",
     "grid_folder",
+    "grid_work",
     "run_grid",
+    "train_candidate",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class GridPlan:
-    """Says which grid is trained: `count` candidates (None: all), `seeds` and `epochs` of each."""
+    """Says which grid is trained: `count` candidates (None: all), `seeds` and `epochs` of each.
+
+    With `race` at most a third of that is trained, more of the candidates that may be the best.
+    """
 
     grid: GridRange
     epochs: int
     count: int | None = None
     seeds: int = 1
     rounding: Rounding = ROUNDING
+    race: bool = False
+
+    def as_race(self, images: int | None = None) -> RacePlan:
+        """Returns how much of the grid's training a race may spend; `images`: of a validation."""
+        product = self.grid.product
+        return RacePlan(self.epochs, self.seeds, target_ratio=product, images=images)
 
 
 def candidates_of(base: ArchSpec, plan: GridPlan) -> tuple[Candidate, ...]:
@@ -61,108 +75,112 @@ def _picked(found: tuple[Candidate, ...], plan: GridPlan) -> tuple[Candidate, ..
 
 def run_grid(
     session: Session, base: ArchSpec, plan: GridPlan, *, trained: Path | None = None
-) -> tuple[GridResult, ...]:
-    """Trains every candidate, ranks them, writes grid.parquet and constants.json; best first.
+) -> Outcome:
+    """Trains the candidates, all or in a race; writes grid.parquet and constants.json.
 
     Candidates grow from the weights of the base's checkpoint `trained`, where that is given.
     """
-    chosen = candidates_of(base, plan)
-    total = len(chosen)
-    results: list[GridResult] = []
-    for number, candidate in enumerate(chosen, 1):
-        results.append(_run_candidate(session, candidate, plan, f"{number}/{total}", trained))
-        session.reporter.best(_best_so_far(results, plan))
-    ranked = rank(results, target_ratio=plan.grid.product)
-    if math.isnan(ranked[0].mean):
-        raise RunError("every candidate of the grid failed; the messages above say why")
+    train_all = _raced if plan.race else _exhaustive
+    outcome = train_all(session, candidates_of(base, plan), plan, trained)
     folder = session.folder
-    folder.write_table(folder.grid_path, [_row(result, plan) for result in ranked])
-    document = _constants(base, ranked, plan)
+    rows = [grid_row(outcome, number, plan) for number in outcome.ranked]
+    folder.write_table(folder.grid_path, rows)
+    document = constants_document(base, outcome, plan)
     if trained is not None:
         document["inherited_from"] = str(trained)
     folder.write_json(folder.constants_path, document)
-    return ranked
+    return outcome
+
+
+def grid_work(session: Session, base: ArchSpec, plan: GridPlan) -> float:
+    """Returns the work of a grid, for the time left; a race takes at most its share."""
+    each = sum(session.work(c.spec, plan.epochs) for c in candidates_of(base, plan))
+    return each * plan.seeds * (plan.as_race().share if plan.race else 1)
+
+
+def _exhaustive(
+    session: Session, chosen: tuple[Candidate, ...], plan: GridPlan, trained: Path | None
+) -> Outcome:
+    results: list[GridResult] = []
+    for number, candidate in enumerate(chosen, 1):
+        place = f"{number}/{len(chosen)}"
+        results.append(_run_candidate(session, candidate, plan, place, trained))
+        session.reporter.best(_best_so_far(results, plan))
+    if all(math.isnan(result.mean) for result in results):
+        raise RunError("every candidate of the grid failed; the messages above say why")
+    images, product = len(session.data.validation), plan.grid.product
+    return exhaustive_outcome(results, epochs=plan.epochs, target_ratio=product, images=images)
+
+
+def _raced(
+    session: Session, chosen: tuple[Candidate, ...], plan: GridPlan, trained: Path | None
+) -> Outcome:
+    planned = sum(session.work(c.spec, plan.epochs) for c in chosen) * plan.seeds
+    left = planned * plan.as_race().share
+
+    def train(candidate: Candidate, place: str, epochs: int, index: int) -> Evaluation | None:
+        nonlocal left
+        left -= session.work(candidate.spec, epochs)
+        return train_candidate(
+            session, candidate, place, epochs=epochs, index=index, trained=trained
+        )
+
+    outcome = raced_outcome(chosen, train, plan.as_race(len(session.data.validation)))
+    if left > 0:
+        session.reporter.skip(left)
+    return outcome
 
 
 def _best_so_far(results: list[GridResult], plan: GridPlan) -> str:
     best = rank(results, target_ratio=plan.grid.product)[0]
-    return f"{_named(best.candidate)}, score {_score(best, plan):.4f}"
-
-
-def _named(candidate: Candidate) -> str:
-    constants = candidate.constants
-    return f"α {constants.alpha:g}, β {constants.beta:g}, γ {constants.gamma:g}"
+    score = grid_score(best.mean, best.candidate.macs_ratio, target_ratio=plan.grid.product)
+    return f"{named(best.candidate)}, score {score:.4f}"
 
 
 def _run_candidate(
-    session: Session,
-    candidate: Candidate,
-    plan: GridPlan,
-    place: str,
-    trained: Path | None,
+    session: Session, candidate: Candidate, plan: GridPlan, place: str, trained: Path | None
 ) -> GridResult:
     accuracies, seconds = [], 0.0
-    start = None if trained is None else heir(candidate.spec, trained)
-    name = _named(candidate)
     for index in range(plan.seeds):
-        seed = derive_seed(session.config.seed, "grid", index)
-        known = session.is_known(candidate.spec, seed=seed, epochs=plan.epochs, start=start)
-        try:
-            evaluation = session.evaluate(
-                candidate.spec, seed=seed, epochs=plan.epochs, start=start
-            )
-        except RunError as error:
-            session.reporter.note(f"candidate {place} ({name}) failed: {error}")
+        evaluation = train_candidate(
+            session, candidate, place, epochs=plan.epochs, index=index, trained=trained
+        )
+        if evaluation is None:
             break
         accuracies.append(evaluation.accuracy)
         seconds += evaluation.seconds
-        text = f"candidate {place}: {name}, MACs ×{candidate.macs_ratio:.2f}, "
-        session.reporter.finish(
-            session.work(candidate.spec, plan.epochs),
-            f"{text}accuracy {evaluation.accuracy:.1%}",
-            now=not known,
-        )
     whole = len(accuracies) == plan.seeds
     return GridResult(candidate, tuple(accuracies) if whole else (), seconds)
 
 
-def _row(result: GridResult, plan: GridPlan) -> dict[str, Any]:
-    candidate = result.candidate
-    return {
-        **candidate.as_row(),
-        "accuracy": result.mean,
-        "deviation": result.deviation,
-        "seeds": result.n,
-        "score": _score(result, plan),
-        "seconds": result.seconds,
-    }
+def train_candidate(
+    session: Session,
+    candidate: Candidate,
+    place: str,
+    *,
+    epochs: int,
+    index: int,
+    trained: Path | None = None,
+) -> Evaluation | None:
+    """Trains a candidate with the grid's seed of that number, or looks it up; None: it failed.
 
-
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    """Returns a row as JSON can hold it."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-
-
-def _score(result: GridResult, plan: GridPlan) -> float:
-    return grid_score(result.mean, result.candidate.macs_ratio, target_ratio=plan.grid.product)
-
-
-def _constants(base: ArchSpec, ranked: tuple[GridResult, ...], plan: GridPlan) -> dict[str, Any]:
-    best = ranked[0]
-    return {
-        **best.candidate.constants.as_dict(),
-        "product": best.candidate.product,
-        "macs_ratio": best.candidate.macs_ratio,
-        "accuracy": best.mean,
-        "deviation": None if math.isnan(best.deviation) else best.deviation,
-        "seeds": best.n,
-        "score": _score(best, plan),
-        "candidates": len(ranked),
-        "epochs": plan.epochs,
-        "grid": asdict(plan.grid),
-        "rounding": asdict(plan.rounding),
-        "base": {"name": base.name, "fingerprint": fingerprint(base)},
-    }
+    It grows from the weights of the base's checkpoint `trained`, where that is given.
+    """
+    seed = derive_seed(session.config.seed, "grid", index)
+    start = None if trained is None else heir(candidate.spec, trained)
+    known = session.is_known(candidate.spec, seed=seed, epochs=epochs, start=start)
+    try:
+        evaluation = session.evaluate(candidate.spec, seed=seed, epochs=epochs, start=start)
+    except RunError as error:
+        session.reporter.note(f"candidate {place} ({named(candidate)}) failed: {error}")
+        return None
+    text = f"candidate {place}: {named(candidate)}, MACs ×{candidate.macs_ratio:.2f}, "
+    session.reporter.finish(
+        session.work(candidate.spec, epochs),
+        f"{text}accuracy {evaluation.accuracy:.1%}",
+        now=not known,
+    )
+    return evaluation
 
 
 def candidates_document(base: ArchSpec, plan: GridPlan) -> dict[str, Any]:
@@ -200,15 +218,15 @@ def grid_command(
     this data, else it is trained first for as many epochs as a candidate.
     """
     base = replace(spec, num_classes=session.data.num_classes)
-    chosen = candidates_of(base, plan)
-    session.reporter.plan(sum(session.work(c.spec, plan.epochs) * plan.seeds for c in chosen))
-    session.reporter.step(f"Scale {base.name}: {len(chosen)} candidates")
+    count, how = len(candidates_of(base, plan)), "race" if plan.race else "grid"
+    session.reporter.plan(grid_work(session, base, plan))
+    session.reporter.step(f"Scale {base.name}: a {how} of {count} candidates")
     with session.folder.timed("grid"):
         trained = base_start(session, base, plan.epochs, checkpoint) if inherits else None
-        ranked = run_grid(session, base, plan, trained=trained)
+        outcome = run_grid(session, base, plan, trained=trained)
     return {
         "constants": json.loads(session.folder.constants_path.read_text()),
-        "candidates": [_without_nan(_row(result, plan)) for result in ranked],
+        "candidates": [without_nan(grid_row(outcome, n, plan)) for n in outcome.ranked],
         "paths": {
             "constants": str(session.folder.constants_path),
             "grid": str(session.folder.grid_path),

@@ -17,6 +17,7 @@ from experiments.benching import (
     inherit,
     predictor,
     proxy,
+    race,
     scaling,
     search,
     tables,
@@ -72,6 +73,9 @@ def _plain(*names: str) -> Callable[..., None]:
 app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCHES))
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
-for _group in (tables, predictor, zerocost, proxy, search, halving, inherit, scaling, contests):
+_GROUPS = (
+    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, contests,
+)  # fmt: skip
+for _group in _GROUPS:
     for _name, _command in _group.COMMANDS.items():
         app.command(_name)(_command)

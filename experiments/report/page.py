@@ -9,13 +9,13 @@ from pathlib import Path
 from experiments.files import write_atomic
 from experiments.report.contents import Contents, read_contents
 from experiments.report.curve_section import curves_section
+from experiments.report.grid_section import grid_section
 from experiments.report.headline import headline
 from experiments.report.plots import Plots
 from experiments.report.sections import (
     accuracy_section,
     base_section,
     family_section,
-    grid_section,
     progress_section,
     results_section,
 )

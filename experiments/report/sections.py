@@ -30,7 +30,6 @@ __all__ = [
     "accuracy_section",
     "base_section",
     "family_section",
-    "grid_section",
     "progress_section",
     "results_section",
 ]
@@ -177,69 +176,6 @@ def _left(trials: Sequence[Trial]) -> str:
     rungs = ", ".join(f"{count:,} at rung {rung}" for rung, count in sorted(at.items()))
     spent = format_seconds(sum(trial.seconds or 0.0 for trial in trials))
     return f" to the end, {len(trials):,} left on the way ({rungs}; {spent})"
-
-
-def grid_section(contents: Contents, plots: Plots) -> str:
-    """Draws and lists the α, β, γ candidates, best first, and says what their order is worth."""
-    trained = [row for row in contents.grid if row["seeds"] and row["accuracy"] is not None]
-    if not trained:
-        return ""
-    aim = float(contents.constants.get("grid", {}).get("product", 2.0))
-    caption = (
-        f"Score: accuracy·(counted MACs ratio/{aim:g})^-0.07. Rounding of channels, repeats and "
-        "side makes counted MACs differ from α·β²·γ²."
-    )
-    figure = plots.html(figures.grid_figure(trained, aim), "Score by cost", caption)
-    return section(
-        "scaling", "Scaling: α, β, γ",
-        paragraph(_verdict(contents, trained), kind="note"), figure, _grid_table(contents.grid),
-    )  # fmt: skip
-
-
-def _verdict(contents: Contents, rows: list[dict[str, Any]]) -> str:
-    best, seeds = rows[0], min(row["seeds"] for row in rows)
-    name = f"α {best['alpha']:g}, β {best['beta']:g}, γ {best['gamma']:g}"
-    lead = f"{name} came out best of {plural(len(contents.grid), 'candidate')}"
-    if seeds < 2:
-        return (
-            f"{lead}. Each was trained with one seed only, so the deviation between seeds is not "
-            "known here: differences of less than the seed-to-seed deviation mean nothing."
-        )
-    if len(rows) < 2:
-        return f"{lead}, over {plural(seeds, 'seed')}."
-    gap = best["score"] - rows[1]["score"]
-    spread = max(best["deviation"] or 0, rows[1]["deviation"] or 0)
-    size = "less" if gap < spread else "more"
-    return (
-        f"{lead}, over {plural(seeds, 'seed')} each: {gap:.4f} of score ahead of the second, "
-        f"{size} than the larger of the two's deviations ({spread:.4f}). Differences of less than "
-        "the seed-to-seed deviation mean nothing."
-    )
-
-
-def _grid_row(row: Mapping[str, Any], number: int) -> tuple[object, ...]:
-    whole = row["seeds"] and row["accuracy"] is not None
-    return (
-        f"{number}{' (chosen)' if number == 1 else ''}",
-        *(f"{row[name]:g}" for name in ("alpha", "beta", "gamma")),
-        f"{row['product']:.3f}",
-        f"×{row['macs_ratio']:.2f}",
-        format_count(row["params"]),
-        row["resolution"],
-        accuracy_text(row["accuracy"], row["deviation"]) if whole else "failed",
-        row["seeds"],
-        f"{row['score']:.4f}" if whole else "–",
-    )
-
-
-def _grid_table(rows: list[dict[str, Any]]) -> str:
-    columns = {
-        "rank": "left", "α": "right", "β": "right", "γ": "right", "α·β²·γ²": "right",
-        "counted MACs": "right", "params": "right", "side": "right", "accuracy": "right",
-        "seeds": "right", "score": "right",
-    }  # fmt: skip
-    ranked = [_grid_row(row, number) for number, row in enumerate(rows, 1)]
-    return table("Candidates by score (validation)", columns, ranked, marked=(0,))
 
 
 def base_section(contents: Contents, _: Plots) -> str:

@@ -78,7 +78,8 @@ def base(tiny: ArchSpec) -> ArchSpec:
 def test_every_candidate_is_trained_ranked_and_written_down(
     session: Session, base: ArchSpec, trainer: Trainer
 ) -> None:
-    ranked = run_grid(session, base, PLAN)
+    outcome = run_grid(session, base, PLAN)
+    ranked = [outcome.results[number] for number in outcome.ranked]
     chosen = {candidate.fingerprint for candidate in candidates_of(base, PLAN)}
     assert {name for name, _ in trainer.calls} == chosen
     assert len(trainer.calls) == len(set(trainer.calls)) == 5 * 2
