@@ -35,7 +35,7 @@ STARTUP = (6, 16)  # the fewest and the most trials before the model; else one f
 DESIGNS = 256
 STARTS = 20
 HOPEFUL = 100  # networks of the greatest expected improvement that a trial is chosen among
-BOLDNESS = 2.0  # how many deviations count as one there, so that some of them are far from the best
+BOLDNESS = 3.0  # how many deviations count as one there, so that some of them are far from the best
 
 
 def _always(trial: FrozenTrial) -> bool:
