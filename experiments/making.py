@@ -16,7 +16,12 @@ from experiments.opening import opened, reporting, session_of
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from experiments.arch import Arch
+    from experiments.family_step import FamilyRequest
     from experiments.prepare import DataRequest
+    from experiments.recipes import Recipe
+    from experiments.scale_step import GridPlan
+    from search_spaces.spec import ArchSpec
 
 __all__ = ["COMMANDS"]
 
@@ -47,9 +52,8 @@ def scale(
     """Finds scaling constants by grid search, or lists the family that constants make."""
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
-    from experiments.family_step import FamilyRequest, family_document, family_recipe
+    from experiments.family_step import FamilyRequest, family_recipe
     from experiments.render import print_json
-    from experiments.render_family import print_candidates, print_family
     from experiments.render_grid import print_grid
     from experiments.requests import data_request, grid_plan
 
@@ -67,17 +71,11 @@ def scale(
     spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
     if race and not grid:
         raise InputError("--race is how --grid is trained; give --grid too")
-    if not (grid or list_):
-        document = family_document(
-            arch, spec, family, family_recipe(arch, recipe, set_ or [])
-        )
-        print_json(document) if json else print_family(document)
+    if list_ or not grid:
+        how = family_recipe(arch, recipe, set_ or [])
+        _print_listed(arch, spec, family, how, plan if list_ else None, json)
         return
     family.refuse_beside_grid()
-    if list_:
-        document = steps.candidates_document(spec, plan)
-        print_json(document) if json else print_candidates(document)
-        return
     chosen, folder, request = device or "auto", steps.grid_folder(arch, out), None
     if data is not None:
         request = data_request(
@@ -89,6 +87,28 @@ def scale(
         result = steps.grid_command(session, spec, plan, inherits=inherit, checkpoint=source)
     print_json(result) if json else print_grid(result)
 # fmt: on
+
+
+def _print_listed(
+    arch: Arch,
+    spec: ArchSpec,
+    family: FamilyRequest,
+    recipe: Recipe,
+    plan: GridPlan | None,
+    json: bool,
+) -> None:
+    """Prints the candidates of a grid, or the family where there is no plan of one."""
+    from experiments.family_step import family_document
+    from experiments.render import print_json
+    from experiments.render_family import print_candidates, print_family
+    from experiments.scale_step import candidates_document
+
+    if plan is None:
+        document, shown = family_document(arch, spec, family, recipe), print_family
+    else:
+        family.refuse_beside_grid()
+        document, shown = candidates_document(spec, plan), print_candidates
+    print_json(document) if json else shown(document)
 
 
 def train(
