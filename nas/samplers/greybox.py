@@ -102,6 +102,8 @@ class GreyBoxSampler(StudySampler):
         found = best_rows(score, task, starts, rng, taken=taken, count=HOPEFUL)
         if not len(found):
             return np.asarray(task.columns.sample(rng, 1)[0])
+        if not len(expected):  # a prior alone: the first trial is what it says is the best
+            return np.asarray(found[0])
         choosable = np.concatenate([found, starts])
         mean, _ = surrogate.reward(choosable, spread=False)
         return np.asarray(found[knowledge_gain(mean, surrogate.moves(choosable, found)).argmax()])

@@ -71,7 +71,7 @@ def test_networks_without_a_finite_score_are_left_out() -> None:
 
 
 def test_a_model_that_is_told_what_counts_predicts_better() -> None:
-    scored, rows, others = drawn(200), drawn(25, seed=3), drawn(300, seed=4)
+    scored, rows, others = drawn(200), drawn(12, seed=3), drawn(300, seed=4)
     effects = np.random.default_rng(5).normal(size=rows.shape[1])
 
     def accuracy(encoded: np.ndarray) -> np.ndarray:
@@ -87,4 +87,4 @@ def test_a_model_that_is_told_what_counts_predicts_better() -> None:
         trials = Trials(rows, accuracy(rows), nothing, np.zeros(0, dtype=np.uint64))
         predicted = Surrogate(Task(columns, known), trials).accuracy(others)
         found.append(np.corrcoef(predicted, accuracy(others))[0, 1])
-    assert 1 - found[1] < (1 - found[0]) / 4
+    assert found[1] > max(0.9, found[0] + 0.1)
