@@ -23,7 +23,8 @@ def raced_outcome(candidates: Sequence[Candidate], train: Train, plan: RacePlan)
     seconds: defaultdict[str, float] = defaultdict(float)
 
     def evaluate(candidate: Candidate, epochs: int, seed: int) -> float | None:
-        evaluation = train(candidate, f"{epochs} epochs, seed {seed + 1}", epochs, seed)
+        place = f"of {epochs} epoch{'s' * (epochs > 1)}, seed {seed + 1}"
+        evaluation = train(candidate, place, epochs, seed)
         if evaluation is None:
             return None
         seconds[candidate.fingerprint] += evaluation.seconds

@@ -221,6 +221,19 @@ def test_a_grid_grows_from_its_base(
     assert [weights for *_, weights in trainings[3:]] == [None] * 2
 
 
+def test_a_race_grows_from_its_base(
+    session: Session, tiny: ArchSpec, trainings: list[tuple[str, int, Path | None]]
+) -> None:
+    plan = replace(PLAN, epochs=3, count=3, seeds=2, race=True)
+    document = grid_command(session, replace(tiny, resolution=8), plan, inherits=True)
+    made = session.folder.path / "scaling" / "tiny_base.safetensors"
+    assert trainings[0] == ("tiny", 3, None)
+    assert {weights for *_, weights in trainings[1:]} == {made}
+    assert [epochs for _, epochs, _ in trainings[1:]] == [1, 1, 1, 3], "the longer for the best"
+    assert document["constants"]["inherited_from"] == str(made)
+    assert document["constants"]["race"]["share"] <= 1 / 3 + 1e-9
+
+
 def test_a_grid_takes_a_checkpoint_of_the_same_split_only(
     session: Session, tiny: ArchSpec, tmp_path: Path
 ) -> None:
