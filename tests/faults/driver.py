@@ -31,6 +31,7 @@ __all__ = [
     "search_words",
     "trials_of",
     "until",
+    "until_trained",
 ]
 
 MARK = "NAS_FAULT_RUN"
@@ -156,6 +157,18 @@ def evaluations(folder: Path) -> list[dict[str, Any]]:
     path = folder / "evaluations.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("}}")]
+
+
+def until_trained(
+    driver: Driver, count: int, process: subprocess.Popen[bytes], *, or_ended: bool = False
+) -> None:
+    """Waits until so many trainings have finished."""
+
+    def enough() -> bool:
+        ended = or_ended and process.poll() is not None
+        return ended or len(evaluations(driver.folder)) >= count
+
+    until(enough, process=None if or_ended else process)
 
 
 def trials_of(folder: Path, storage: str | None = None) -> list[optuna.trial.FrozenTrial]:

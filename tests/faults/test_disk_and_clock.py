@@ -14,10 +14,10 @@ from tests.faults.driver import (
     MOMENTS,
     Driver,
     assert_whole,
-    evaluations,
     moments,
     search_words,
     until,
+    until_trained,
 )
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ def test_a_full_disk(small_disk: Path) -> None:
     driver, filler = Driver(small_disk / "run", search_words(MOMENTS * 3)), small_disk / "filler"
     for number, pause in enumerate(moments(7, 0.0, 0.5)):
         with driver.running() as process:
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 2 * n, process=process)
+            until_trained(driver, 1 + 2 * number, process)
             time.sleep(pause)
             fill(filler)
             until(lambda: process.poll() is not None, lambda: "it goes on without a disk")
@@ -74,7 +74,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 3), prefix=prefix)
     for number, pause in enumerate(moments(8, 0.0, 0.5)):
         with driver.running() as process:
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 2 * n, process=process)
+            until_trained(driver, 1 + 2 * number, process)
             time.sleep(pause)
             protect(driver.folder, writable=False)
             try:
@@ -118,7 +118,7 @@ def test_a_clock_that_jumps(tmp_path: Path) -> None:
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 3), environment)
     with driver.running() as process:
         for number, pause in enumerate(moments(9, 0.0, 0.5)):
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 2 * n, process=process)
+            until_trained(driver, 1 + 2 * number, process)
             time.sleep(pause)
             offset.write_text(f"{'+-'[number % 2]}{1 + number}d\n")
         until(lambda: process.poll() is not None)

@@ -20,6 +20,7 @@ from tests.faults.driver import (
     search_words,
     trials_of,
     until,
+    until_trained,
 )
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def finished(folder: Path) -> dict[int, str]:
 def struck(driver: Driver, count: int, strike: Callable[[subprocess.Popen[bytes]], None]) -> None:
     """Starts the command, lets it finish `count` trainings more, strikes, and waits for its end."""
     with driver.running() as process:
-        until(lambda: len(evaluations(driver.folder)) >= count, process=process)
+        until_trained(driver, count, process)
         strike(process)
         until(lambda: process.poll() is not None, lambda: "it goes on")
     driver.assert_nothing_left()
@@ -68,7 +69,7 @@ def test_a_worker(tmp_path: Path) -> None:
     driver = Driver(tmp_path / "run", search_words(trials, "--retries", 10))
     with driver.running() as process:
         for number, pause in enumerate(moments(2, 0.0, 1.0)):
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 3 * n, process=process)
+            until_trained(driver, 1 + 3 * number, process)
             time.sleep(pause)
             if workers := driver.workers():
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -86,20 +87,12 @@ def test_the_cluster_s_head(tmp_path: Path) -> None:
     draw = random.Random(3)
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 3))
     for number, pause in enumerate(moments(3, 0.0, 0.5)):
-
-        def strike(process: subprocess.Popen[bytes], pause: float = pause) -> None:
+        before = finished(driver.folder)
+        with driver.running() as process:
+            until_trained(driver, 1 + 2 * number, process, or_ended=True)
             time.sleep(pause)
             if heads := driver.heads():
                 draw.choice(heads).kill()
-
-        before = finished(driver.folder)
-        with driver.running() as process:
-            until(
-                lambda n=number: (
-                    len(evaluations(driver.folder)) >= 1 + 2 * n or process.poll() is not None
-                )
-            )
-            strike(process)
             until(lambda: process.poll() is not None, lambda: "it hangs without its cluster")
             assert process.stderr is not None
             errors = process.stderr.read().decode()
@@ -114,7 +107,7 @@ def test_two_drivers_of_one_folder(tmp_path: Path) -> None:
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 2))
     with driver.running() as first:
         for number, pause in enumerate(moments(4, 0.0, 0.3)):
-            until(lambda n=number: len(evaluations(driver.folder)) >= n, process=first)
+            until_trained(driver, number, first)
             time.sleep(pause)
             second = Driver(driver.folder, driver.words)
             with second.running() as process:
@@ -135,7 +128,7 @@ def test_ctrl_c_once_gives_up_what_runs_and_keeps_what_has_finished(tmp_path: Pa
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 3))
     for number, pause in enumerate(moments(5, 0.0, 0.5)):
         with driver.running() as process:
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 2 * n, process=process)
+            until_trained(driver, 1 + 2 * number, process)
             time.sleep(pause)
             kept = evaluations(driver.folder)
             process.send_signal(signal.SIGINT)
@@ -155,7 +148,7 @@ def test_ctrl_c_twice_ends_at_once(tmp_path: Path) -> None:
     driver = Driver(tmp_path / "run", search_words(MOMENTS * 3))
     for number, pause in enumerate(moments(6, 0.0, 0.2)):
         with driver.running() as process:
-            until(lambda n=number: len(evaluations(driver.folder)) >= 1 + 2 * n, process=process)
+            until_trained(driver, 1 + 2 * number, process)
             kept = evaluations(driver.folder)
             process.send_signal(signal.SIGINT)
             time.sleep(pause)
