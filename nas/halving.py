@@ -20,7 +20,7 @@ from nas.evaluation import Evaluation
 from search_spaces.errors import InputError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Halving", "Staged", "StagedEvaluator"]
+__all__ = ["Halving", "Rungs", "Staged", "StagedEvaluator"]
 
 Report = Callable[[Evaluation], None]
 
@@ -76,57 +76,54 @@ class Staged:
     halving: Halving
 
     def run(
-        self,
-        trial: Trial,
-        spec: ArchSpec,
-        *,
-        seed: int,
-        reward: Callable[[float], float],
-        hopeless: Callable[[], str | None],
+        self, spec: ArchSpec, *, seed: int, rung: Callable[[Evaluation], str | None]
     ) -> Evaluation:
-        """Evaluates a trial's network; raises `TrialPruned` where it falls behind or cannot win.
+        """Evaluates a network; raises `TrialPruned` where it is to be left.
 
-        `reward` is of an accuracy, at the network's own cost; `hopeless` says why the network
-        cannot win any more (None: it can).
+        `rung` is told of every rung but the last, and says why to leave it there (None: go on).
         """
-        report = _RungReport(trial, self.halving, reward, hopeless)
-        evaluation = self.evaluate(spec, seed=seed, report=report)
-        report.told(evaluation)
-        return evaluation
+
+        def report(evaluation: Evaluation) -> None:
+            if reason := rung(evaluation):
+                raise TrialPruned(reason)
+
+        return self.evaluate(spec, seed=seed, report=report)
 
 
-class _RungReport:
-    """Tells a study of a trial's rungs, in order."""
+class Rungs:
+    """Tells a study of a trial's rungs; `reward` is of an accuracy, at the network's own cost."""
 
-    def __init__(
-        self,
-        trial: Trial,
-        halving: Halving,
-        reward: Callable[[float], float],
-        hopeless: Callable[[], str | None],
-    ) -> None:
-        self.trial, self.halving = trial, halving
-        self.reward, self.hopeless = reward, hopeless
-        self.rungs: list[dict[str, float]] = []
+    def __init__(self, trial: Trial, halving: Halving, reward: Callable[[float], float]) -> None:
+        self.trial, self.halving, self.reward = trial, halving, reward
+        self.told: list[dict[str, float]] = []
 
-    def __call__(self, evaluation: Evaluation) -> None:
-        """Tells of a rung that more would follow; raises `TrialPruned` where none is to."""
-        reward = self.told(evaluation)
-        if reason := self.hopeless():
-            raise TrialPruned(reason)
-        if self.trial.should_prune():
-            raise TrialPruned(
-                f"reward {reward:.4f} at rung {len(self.rungs)} of {self.halving.rungs} is not "
-                f"among the best 1/{self.halving.reduction} there"
-            )
+    def tell(self, accuracy: float, seconds: float, *, last: bool = False) -> float:
+        """Tells of the next rung, or of the last; returns its reward.
 
-    def told(self, evaluation: Evaluation) -> float:
-        """Tells of the next rung; returns its reward."""
-        reward = self.reward(evaluation.accuracy)
-        self.trial.report(reward, self.halving.steps[len(self.rungs)])
-        self.rungs.append({"accuracy": evaluation.accuracy, "seconds": evaluation.seconds})
-        self.trial.set_user_attr("rungs", self.rungs)
+        `seconds` are all that the trial has taken so far.
+        """
+        reward = self.reward(accuracy)
+        self.trial.report(reward, self.halving.steps[-1 if last else len(self.told)])
+        self.told.append({"accuracy": accuracy, "seconds": seconds})
+        self.trial.set_user_attr("rungs", self.told)
         return reward
+
+    def why_leave(
+        self, accuracy: float, seconds: float, hopeless: Callable[[], str | None]
+    ) -> str | None:
+        """Tells of a rung that more would follow; says why none is to (None: it goes on).
+
+        `hopeless` says why the network cannot win any more (None: it can).
+        """
+        reward = self.tell(accuracy, seconds)
+        if reason := hopeless():
+            return reason
+        if not self.trial.should_prune():
+            return None
+        return (
+            f"reward {reward:.4f} at rung {len(self.told)} of {self.halving.rungs} is not "
+            f"among the best 1/{self.halving.reduction} there"
+        )
 
 
 class _Pruner(SuccessiveHalvingPruner):

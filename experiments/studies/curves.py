@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna import TrialPruned
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
 from experiments.studies.problems import NOISE, Problem
 from experiments.studies.regret import incumbent
 from nas.evaluation import Evaluation
-from nas.halving import Halving, Staged
-from search_spaces.spec import ArchSpec
+from nas.halving import Halving, Rungs
 
 __all__ = ["Spent", "curve_rows", "search_curves"]
 
 GAP, SPEED = 0.02, 0.2
 EVERY = 5  # trials between looks at what is recommended
 GOALS = (1.5, 1.0, 0.75, 0.5)  # percent of regret
-Report = Callable[[Evaluation], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +87,12 @@ class _Curves:
         if self.halving is None:
             study.tell(trial, reward(found[-1].accuracy))
             return 1.0
-        told = list[Evaluation]()
-
-        def evaluate(spec: ArchSpec, *, seed: int, report: Report) -> Evaluation:
-            for each in found[:-1]:
-                told.append(each)
-                report(each)
-            return found[-1]
-
-        staged = Staged(evaluate, self.halving)
-        spec = self.problem.space.skeleton
-        try:
-            last = staged.run(trial, spec, seed=0, reward=reward, hopeless=lambda: None)
-        except TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
-            return told[-1].seconds
-        study.tell(trial, reward(last.accuracy))
+        rungs = Rungs(trial, self.halving, reward)
+        for each in found[:-1]:
+            if rungs.why_leave(each.accuracy, each.seconds, lambda: None):
+                study.tell(trial, state=TrialState.PRUNED)
+                return each.seconds
+        study.tell(trial, rungs.tell(found[-1].accuracy, found[-1].seconds))
         return 1.0
 
     def _accuracies(self, encoded: np.ndarray, number: int) -> list[Evaluation]:
