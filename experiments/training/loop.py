@@ -59,13 +59,13 @@ class StepRecord:
 class Engine:
     """Says how trainings run; none of it changes a result.
 
-    `workers` decode images that are not kept in memory (None: a core each, less one). The state is
+    `loaders` decode images that are not kept in memory (None: a core each, less one). The state is
     kept on the way every `checkpoint_seconds`. `on_start` is told of the epochs that an earlier
     process finished, `on_step` of every step, `on_note` what a user should know. `rungs` are told
     the validation accuracy after epochs, by their number; what they raise ends the training.
     """
 
-    workers: int | None = None
+    loaders: int | None = None
     checkpoint_seconds: float = 60.0
     on_start: Callable[[Sequence[EpochRecord]], None] | None = None
     on_step: Callable[[StepRecord], None] | None = None
@@ -107,7 +107,7 @@ class Trainer:
             recipe, resolution=resolution, images=len(data.train), dropout=own
         )
         self.source = partial(source_resolution, recipe, image_size=data.image_size)
-        opened = partial(open_feed, data, device=device, workers=engine.workers)
+        opened = partial(open_feed, data, device=device, loaders=engine.loaders)
         self.part = opened(data.train, resolution=self.source(self.stages[-1].resolution))
         self.validation = opened(data.validation, resolution=resolution)
         self.normalize = Normalize(data.mean, data.std).to(device.torch)
