@@ -45,7 +45,9 @@ def scale(
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
     data: o.MaybeData = None, limit: o.Limit = None, image_size: o.ImageSize = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None,
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.MaybeDevice = None, deterministic: o.Deterministic = False,
     out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
@@ -53,6 +55,7 @@ def scale(
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
     from experiments.family_step import FamilyRequest, family_recipe
+    from experiments.parallel.request import PlacementRequest
     from experiments.render import print_json
     from experiments.render_grid import print_grid
     from experiments.requests import data_request, grid_plan
@@ -77,12 +80,14 @@ def scale(
         return
     family.refuse_beside_grid()
     chosen, folder, request = device or "auto", steps.grid_folder(arch, out), None
+    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
-            overrides=set_, loaders=loaders, deterministic=deterministic,
+            overrides=set_, loaders=loaders, deterministic=deterministic, placement=placement,
         )
-    with session_of(request, folder, json, chosen, deterministic=deterministic) as session:
+    how = {"device": chosen, "deterministic": deterministic, "placement": placement}
+    with session_of(request, folder, json, **how) as session:
         source = arch.checkpoint if inherit else None
         result = steps.grid_command(session, spec, plan, inherits=inherit, checkpoint=source)
     print_json(result) if json else print_grid(result)
@@ -126,6 +131,11 @@ def train(
     family: o.Family = False,
     inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
+    workers: o.Workers = None,
+    ray: o.Ray = None,
+    cpus: o.Cpus = None,
+    gpus: o.Gpus = None,
+    retries: o.Retries = None,
     loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -137,6 +147,7 @@ def train(
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
     from experiments.family_command import family_document
     from experiments.family_training import FamilyPlan
+    from experiments.parallel.request import PlacementRequest
     from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
 
@@ -147,6 +158,7 @@ def train(
     }  # fmt: skip
     how: dict[str, Any] = {
         "device": device, "loaders": loaders, "deterministic": deterministic, "track": track,
+        "placement": PlacementRequest(workers, ray, cpus, gpus, retries),
     }  # fmt: skip
     request: Callable[..., DataRequest] = partial(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,

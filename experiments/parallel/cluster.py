@@ -18,7 +18,7 @@ from typing import Any
 from experiments.parallel.placement import cores
 from search_spaces.errors import InputError
 
-__all__ = ["connect", "disconnecting", "resources", "versions"]
+__all__ = ["compare", "connect", "disconnecting", "resources", "versions"]
 
 CONNECT_SECONDS = 10.0
 HEAD_PORT = 6379
@@ -95,18 +95,28 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
             address="local", num_cpus=cores(), include_dashboard=False,
             object_store_memory=STORE_BYTES + int(1.2 * images), _temp_dir=str(folder), **quiet,
         )  # fmt: skip
+        _hush()
         return
     _probe(address)
     try:
         ray.init(address=address, **quiet)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"--ray {address}: cannot join the cluster ({first}); {CHECK}") from None
+    _hush()
     try:
         _check_workers(versions())
     except BaseException:
         _end()
         raise
+
+
+def _hush() -> None:
+    """Keeps Ray from printing on stdout that a worker died: the job's own error says so."""
+    from ray._private import worker  # noqa: PLC0415 (there is no public switch)
+
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = False
 
 
 def _temporary_folder() -> Path:
@@ -151,7 +161,7 @@ def _check_workers(ours: Mapping[str, str]) -> None:
         name = node["NodeManagerHostname"]
         try:
             theirs = ray.get(answer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever the worker raised)
             first = str(error).strip().splitlines()[-1]
             raise InputError(
                 f"--ray: the worker {name} cannot run compound-nas ({first}); install the same "
