@@ -16,7 +16,7 @@ from nas.halving import Halving, Staged, StagedEvaluator
 from search_spaces.cost import cost
 from search_spaces.spec import ArchSpec
 
-__all__ = ["staged"]
+__all__ = ["halving_of", "staged", "stages_of"]
 
 Report = Callable[[Evaluation], None]
 
@@ -29,19 +29,24 @@ def staged(
     `unit` is the work that a trial is planned as, and `name` says what its network is called. Every
     rung is kept in the log of trainings, so that none is trained again.
     """
+    halving, amounts = halving_of(session, asked)
+    make: StagedEvaluator
+    if asked.halving == "epochs":
+        make = _Epochs(session, asked, amounts, unit, name)
+    else:
+        make = _Trainings(stages_of(session, asked), asked, halving, unit, name)
+    return Staged(make, halving)
+
+
+def halving_of(session: Session, asked: SearchConfig) -> tuple[Halving, tuple[int, ...]]:
+    """Returns the halving that a search asks for, and what each rung has of what is divided."""
     assert asked.halving is not None
     assert asked.rungs is not None
     halving = Halving(asked.rungs, asked.reduction)
     full = {
         "epochs": asked.epochs, "image-size": asked.resolution, "data": len(session.data.train),
     }  # fmt: skip
-    amounts = rung_amounts(asked.halving, full[asked.halving], halving)
-    make: StagedEvaluator
-    if asked.halving == "epochs":
-        make = _Epochs(session, asked, amounts, unit, name)
-    else:
-        make = _Trainings(_stages(session, asked, amounts), asked, halving, unit, name)
-    return Staged(make, halving)
+    return halving, rung_amounts(asked.halving, full[asked.halving], halving)
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,12 @@ def _rung_key(key: str, epoch: int) -> str:
     return f"{key}:after {epoch}"
 
 
-def _stages(
-    session: Session, asked: SearchConfig, amounts: tuple[int, ...]
-) -> tuple[tuple[Session, int], ...]:
-    """Returns with which data, and at which side of the images, each rung trains."""
+def stages_of(session: Session, asked: SearchConfig) -> tuple[tuple[Session, int], ...]:
+    """Returns with which data, and at which side of the images, each rung trains.
+
+    That is where rungs are trainings of their own, and not epochs of one.
+    """
+    _, amounts = halving_of(session, asked)
     if asked.halving == "image-size":
         return tuple((session, side) for side in amounts)
     seed, data = session.config.data.seed, session.data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from experiments.aims import amount_text
 from experiments.amounts import format_count
@@ -15,6 +15,8 @@ from nas.pareto import pareto_front
 from nas.trials import TrialRecord
 
 __all__ = ["SearchDisplay", "result_text"]
+
+MOST_NAMES = 8  # of trainings that run at once
 
 
 def result_text(costs: Mapping[str, float], reward: float, goal: Goal) -> str:
@@ -46,6 +48,12 @@ class SearchDisplay:
     def next_name(self) -> str:
         """Names the network that is trained next."""
         return f"{self.label} {self.shown + 1} of {self.asked.trials}"
+
+    def running(self, names: Sequence[str]) -> None:
+        """Says which trainings run, where several do at once."""
+        more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        listed = ", ".join([*names[:MOST_NAMES], *more])
+        self.reporter.running(f"{len(names)} running: {listed}")
 
     def _take(self, record: TrialRecord) -> bool:
         """Counts a trial that trained a network, and keeps the best of those trained whole."""

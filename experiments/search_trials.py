@@ -14,11 +14,13 @@ from experiments.halving import staged
 from experiments.search_display import SearchDisplay
 from experiments.search_results import trial_rows
 from experiments.session import Session
+from nas.asking import Asking
 from nas.costs import Costing
 from nas.evaluation import Evaluation, Evaluator
 from nas.halving import Staged
 from nas.objective import Goal
 from nas.search import Budget, SamplerFactory, search
+from nas.suggesting import Suggesting
 from nas.trials import TrialRecord, records
 from search_spaces.spec import ArchSpec
 
@@ -55,19 +57,44 @@ def run_trials(
         display.resume(record)
 
     try:
-        trials = search(
-            study, space, _evaluator(searching, display), searching.goal,
-            sampler=sampler,
-            budget=Budget(asked.trials, asked.seconds, asked.train_seconds),
-            seed=seed,
-            on_trial=display.trial,
-            costing=searching.costing,
-            ceiling=asked.ceiling,
-        )  # fmt: skip
+        _search(searching, study, sampler, display, label=label, seed=seed)
     finally:
         session.folder.write_table(path, table(records(study, space)))
     display.ended()
-    return trials
+    return records(study, space)
+
+
+def _search(
+    searching: Searching,
+    study: Study,
+    sampler: SamplerFactory,
+    display: SearchDisplay,
+    *,
+    label: str,
+    seed: int,
+) -> None:
+    """Searches in this process, or with the workers that the session has."""
+    session, asked, costing = searching.session, searching.asked, searching.costing
+    budget = Budget(asked.trials, asked.seconds, asked.train_seconds)
+    if session.placement is None:
+        search(
+            study, costing.space, _evaluator(searching, display), searching.goal,
+            sampler=sampler, budget=budget, seed=seed, on_trial=display.trial, costing=costing,
+            ceiling=asked.ceiling,
+        )  # fmt: skip
+        return
+    from experiments.search_jobs import known_training, plan_of, run_search_jobs  # noqa: PLC0415
+
+    asking = Asking(
+        Suggesting(study, costing, searching.goal, sampler, seed=seed, ceiling=asked.ceiling),
+        searching.goal,
+        budget=budget,
+        plan=plan_of(session, asked, label=label),
+        on_trial=display.trial,
+        on_start=display.running,
+        kept=lambda job: known_training(session, job),
+    )
+    run_search_jobs(asking, session, asked, session.placement)
 
 
 def _evaluator(searching: Searching, display: SearchDisplay) -> Evaluator | Staged:

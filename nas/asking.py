@@ -45,7 +45,8 @@ class Asking:
     """A search that any number of workers may serve: it is a `nas.jobs.JobSource`.
 
     A network that another trial is training already is waited for, and not trained twice. `kept`
-    finds trainings that were finished before; these need no job. `clock` gives seconds.
+    finds trainings that were finished before; these need no job. `on_start` is told of the names of
+    all jobs that run when another begins, `on_trial` of trials as they end. `clock` gives seconds.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class Asking:
         budget: Budget,
         plan: Plan,
         on_trial: Callable[[TrialRecord], None] | None = None,
+        on_start: Callable[[Sequence[str]], None] = lambda names: None,
         kept: Callable[[Job], Evaluation | None] = lambda job: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Takes up the study where it stands."""
         self.suggesting, self.goal, self.budget, self.plan = suggesting, goal, budget, plan
         self.study, self.costing = suggesting.study, suggesting.costing
-        self.on_trial, self.kept, self.clock = on_trial, kept, clock
+        self.on_trial, self.on_start, self.kept, self.clock = on_trial, on_start, kept, clock
         self.tally, self.tell = Tally(), Teller(self.study, goal)
         self.deadline = None if budget.seconds is None else clock() + budget.seconds
         self._jobs: dict[str, OpenTrial] = {}
@@ -94,18 +96,21 @@ class Asking:
     def _seed(self, network: str) -> int:
         return derive_seed(self.suggesting.seed, "trial", network)
 
-    @property
-    def running(self) -> tuple[str, ...]:
-        """Names the jobs that run."""
-        return tuple(self._jobs)
+    def stage(self, job: Job) -> int:
+        """Counts the trainings that a running job's trial had before."""
+        return self._jobs[job.name].stage
 
     def next(self) -> Job | None:
         """Returns what is to start now; None: all is done, or it waits for one that runs.
 
         Raises `RunError` after 200 networks in a row that were refused.
         """
-        if self._following:
-            return self._following.popleft()
+        job = self._following.popleft() if self._following else self._new()
+        if job is not None:
+            self.on_start(tuple(self._jobs))
+        return job
+
+    def _new(self) -> Job | None:
         while self._goes_on():
             if (job := self._take(*self._ask())) is not None:
                 return job
