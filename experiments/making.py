@@ -86,8 +86,9 @@ def scale(
             data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
             overrides=set_, loaders=loaders, deterministic=deterministic, placement=placement,
         )
-    how = {"device": chosen, "deterministic": deterministic, "placement": placement}
-    with session_of(request, folder, json, **how) as session:
+    with session_of(
+        request, folder, json, chosen, deterministic=deterministic, placement=placement
+    ) as session:
         source = arch.checkpoint if inherit else None
         result = steps.grid_command(session, spec, plan, inherits=inherit, checkpoint=source)
     print_json(result) if json else print_grid(result)

@@ -29,6 +29,10 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
+# Ray's head speaks gRPC: it answers HTTP/2's greeting with a frame of settings, of type 4. To join
+# anything else that listens would take Ray minutes to give up.
+SETTINGS_FRAME = b"\0\0\0\4\0\0\0\0\0"
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS_FRAME
 CHECK = (
     "is its head running (`ray status` on that machine), is the port right (6379), "
     "and have both machines the same Ray and Python?"
@@ -84,6 +88,8 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
     """
     if _is_up():
         return
+    if address is not None:
+        _probe(address)
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray  # noqa: PLC0415 (only trainings in parallel need it)
 
@@ -97,7 +103,6 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
         )  # fmt: skip
         _hush()
         return
-    _probe(address)
     try:
         ray.init(address=address, **quiet)
     except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
@@ -139,10 +144,14 @@ def _probe(address: str) -> None:
     if not host or not port.isdigit():
         raise InputError(f"--ray {address!r}: write auto, or HOST:PORT as in 10.0.0.1:{HEAD_PORT}")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2).close()
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2) as connection:
+            connection.sendall(GREETING)
+            answer = connection.recv(len(SETTINGS_FRAME))
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(f"--ray {address} does not answer ({why}): {CHECK}") from None
+    if answer[3:4] != SETTINGS_FRAME[3:4]:
+        raise InputError(f"--ray {address} is not the head of a Ray cluster: {CHECK}")
 
 
 def _check_workers(ours: Mapping[str, str]) -> None:
