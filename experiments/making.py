@@ -165,6 +165,8 @@ def train(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
         overrides=set_, epochs=epochs, **how,
     )  # fmt: skip
+    if workers is not None and not family:
+        raise InputError("--workers is for --family; one network trains in one process")
     if resume is not None:
         named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
         document = _resumed(resume, {**named, **given}, json, how)

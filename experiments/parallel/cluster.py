@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.parallel.placement import cores
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, RunError
 
 __all__ = ["compare", "connect", "disconnecting", "resources", "versions"]
 
@@ -28,6 +28,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_raylet_start_wait_time_s": "180",  # a machine that is busy starts slowly
 }
 # Ray's head speaks gRPC: it answers HTTP/2's greeting with a frame of settings, of type 4. To join
 # anything else that listens would take Ray minutes to give up.
@@ -91,29 +92,38 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
     if address is not None:
         _probe(address)
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
-    import ray  # noqa: PLC0415 (only trainings in parallel need it)
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is None:
-        folder = _temporary_folder()
-        _temporary.append(folder)
-        ray.init(
-            address="local", num_cpus=cores(), include_dashboard=False,
-            object_store_memory=STORE_BYTES + int(1.2 * images), _temp_dir=str(folder), **quiet,
-        )  # fmt: skip
-        _hush()
+        _temporary.append(_temporary_folder())
+        how = {
+            "address": "local", "num_cpus": cores(), "include_dashboard": False,
+            "object_store_memory": STORE_BYTES + int(1.2 * images),
+            "_temp_dir": str(_temporary[-1]),
+        }  # fmt: skip
+        _init(RunError, "--workers: Ray cannot start on this machine ({})", **how, **quiet)
         return
-    try:
-        ray.init(address=address, **quiet)
-    except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"--ray {address}: cannot join the cluster ({first}); {CHECK}") from None
-    _hush()
+    _init(
+        InputError, f"--ray {address}: cannot join the cluster ({{}}); {CHECK}",
+        address=address, **quiet,
+    )  # fmt: skip
     try:
         _check_workers(versions())
     except BaseException:
         _end()
         raise
+
+
+def _init(kind: type[Exception], message: str, **how: Any) -> None:
+    """Initialises Ray; raises an error of that kind, with what Ray says in the message."""
+    import ray  # noqa: PLC0415 (only trainings in parallel need it)
+
+    try:
+        ray.init(**how)
+    except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise kind(message.format(said[0])) from None
+    _hush()
 
 
 def _hush() -> None:

@@ -37,6 +37,7 @@ def test_a_grid_comes_to_the_same_with_two_workers(
     assert one == other
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_and_not_repeated(
     session: Session, tiny: ArchSpec, two: Placement, tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_failure_is_told_and_not_repeated(
         session.evaluate(tiny, seed=5, epochs=1)
 
 
+@pytest.mark.slow
 def test_a_family_is_trained_by_workers(
     session: Session, tiny: ArchSpec, two: Placement, tmp_path: Path
 ) -> None:
