@@ -7,16 +7,18 @@ imports and its data are there.
 from __future__ import annotations
 
 import itertools
+import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.bench.timing import Rows
-from experiments.parallel import Placement, run_jobs
+from experiments.bench.warming import Listed, Warmed, Warming
+from experiments.parallel import Placement, prepared, run_jobs
 from experiments.parallel.cluster import disconnecting
+from experiments.parallel.work import Place, Report, Work
 from experiments.prepare import DataRequest, start
 from experiments.progress import Reporter
 from experiments.search_request import SearchRequest
@@ -34,12 +36,10 @@ from nas.samplers import sampler_factory
 from nas.samplers.known import known_networks
 from nas.suggesting import Suggesting
 from nas.tally import Budget
-from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Listed", "ParallelBench", "Warmed", "bench_parallel"]
+__all__ = ["ParallelBench", "bench_parallel"]
 
-WARM = 2  # trainings of a worker before the clock runs
 CALIBRATED = 3  # epochs
 
 
@@ -59,101 +59,15 @@ class ParallelBench:
     repeats: int = 3
 
 
-@dataclass(eq=False)
-class Listed:
-    """Is a source of the jobs of a list."""
+@dataclass(frozen=True, slots=True)
+class _WarmUp:
+    """Trains, and tells as its seed in which process."""
 
-    todo: list[Job]
-    running: int = 0
+    training: Work
 
-    def next(self) -> Job | None:
-        """Returns the next of the list."""
-        if not self.todo:
-            return None
-        self.running += 1
-        return self.todo.pop(0)
-
-    def done(self) -> bool:
-        """Tells whether all have ended."""
-        return not self.todo and not self.running
-
-    def report(self, job: Job, epoch: int, accuracy: float) -> bool:
-        """Lets every job go on."""
-        return True
-
-    def finished(self, job: Job, evaluation: Evaluation) -> None:
-        """Takes in that one has ended."""
-        self.running -= 1
-
-    def failed(self, job: Job, error: str) -> None:
-        """Raises `RunError`: there is nothing to be timed."""
-        raise RunError(f"{job.name} failed: {error}")
-
-    def given_up(self, job: Job) -> None:
-        """Takes in that one has ended."""
-        self.running -= 1
-
-
-@dataclass(eq=False)
-class Warmed:
-    """Is a source that is timed from when the `warm` jobs before it have ended.
-
-    `seconds` are those of its trainings, in the order in which they ended.
-    """
-
-    warm: Listed
-    timed: JobSource
-    clock: Callable[[], float] = time.perf_counter
-    begun: float | None = None
-    ended: float = 0.0
-    seconds: list[float] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.names = {job.name for job in self.warm.todo}
-
-    def next(self) -> Job | None:
-        """Returns the next job; those that are timed wait until all workers are warm."""
-        if not self.warm.done():
-            return self.warm.next()
-        if self.begun is None:
-            self.begun = self.clock()
-        return self.timed.next()
-
-    def done(self) -> bool:
-        """Tells whether all have ended."""
-        return self.warm.done() and self.timed.done()
-
-    def report(self, job: Job, epoch: int, accuracy: float) -> bool:
-        """Passes a rung on."""
-        return self._of(job).report(job, epoch, accuracy)
-
-    def finished(self, job: Job, evaluation: Evaluation) -> None:
-        """Notes when a timed training ended, and its seconds."""
-        self._of(job).finished(job, evaluation)
-        if job.name not in self.names:
-            self.ended = self.clock()
-            self.seconds.append(evaluation.seconds)
-
-    def failed(self, job: Job, error: str) -> None:
-        """Passes an error on."""
-        self._of(job).failed(job, error)
-
-    def given_up(self, job: Job) -> None:
-        """Passes on that a job was given up."""
-        self._of(job).given_up(job)
-
-    def _of(self, job: Job) -> JobSource:
-        return self.warm if job.name in self.names else self.timed
-
-    @property
-    def wall(self) -> float:
-        """Returns the seconds from when all were warm to the end of the last timed training."""
-        return self.ended - (self.ended if self.begun is None else self.begun)
-
-    def overhead(self, workers: int) -> float:
-        """Returns the seconds of workers that a training took beside itself."""
-        return (self.wall * workers - sum(self.seconds)) / max(1, len(self.seconds))
+    def run(self, place: Place, report: Report) -> Evaluation:
+        """Trains, as `Work` says."""
+        return replace(self.training.run(place, report), seed=os.getpid())
 
 
 def bench_parallel(asked: ParallelBench, reporter: Reporter) -> Rows:
@@ -187,15 +101,22 @@ class _Bench:
     spec: ArchSpec
     seeds: Iterator[int]
 
-    def jobs(self, count: int, epochs: int, name: str = "training") -> list[Job]:
+    def jobs(self, count: int, epochs: int) -> list[Job]:
         """Returns trainings of one network."""
         numbers = [next(self.seeds) for _ in range(count)]
-        return [Job(f"{name} {number}", self.spec, number, epochs) for number in numbers]
+        return [Job(f"training {number}", self.spec, number, epochs) for number in numbers]
+
+    def warm_up(self, number: int, placement: Placement) -> Job:
+        """Returns a short training that says where it ran."""
+        job = Job(f"warm-up {number}", self.spec, next(self.seeds), 1)
+        made = prepared(self.session, job, placement)
+        return replace(made, work=_WarmUp(made.work), is_logged=False)
 
     def timed(self, workers: int, source: JobSource) -> Warmed:
         """Trains what a source wants with so many workers."""
-        warmed = Warmed(Listed(self.jobs(WARM * workers, 1, "warm-up")), source)
-        run_jobs(warmed, self.session, Placement(workers, None, cpus=1.0, gpus=0.0))
+        placement = Placement(workers, None, cpus=1.0, gpus=0.0)
+        warmed = Warmed(Warming(lambda number: self.warm_up(number, placement), workers), source)
+        run_jobs(warmed, self.session, placement)
         return warmed
 
     def epochs(self) -> int:

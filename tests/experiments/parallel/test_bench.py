@@ -2,37 +2,43 @@
 
 import pytest
 
-from experiments.bench.parallel import Listed, Warmed
+from experiments.bench.warming import Listed, Warmed, Warming
 from nas.evaluation import Evaluation
 from nas.jobs import Job
+from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 from tests.conftest import Caller
 from tests.nas.workers import Clock, Workers
 
 
-def jobs(spec: ArchSpec, name: str, count: int) -> list[Job]:
-    return [Job(f"{name} {number}", spec, number, 1) for number in range(count)]
+def warming(spec: ArchSpec) -> Warming:
+    return Warming(lambda number: Job(f"warm-up {number}", spec, number, 1), 2)
 
 
 def test_the_clock_runs_from_when_all_are_warm_to_the_last_end(tiny: ArchSpec) -> None:
-    clock = Clock()
-    source = Warmed(
-        Listed(jobs(tiny, "warm-up", 3)), Listed(jobs(tiny, "training", 6)), clock=clock
-    )
+    clock, jobs = Clock(), [Job(f"training {n}", tiny, n, 1) for n in range(6)]
+    source = Warmed(warming(tiny), Listed(jobs), clock=clock)
 
     def train(job: Job) -> Evaluation:
-        return Evaluation(0.5, 1, 1, 1.5, job.seed)
+        process = 7 if job.seed < 3 else 8  # the second worker comes up with the third warm-up
+        return Evaluation(0.5, 1, 1, 1.5, process)
 
     def seconds(job: Job) -> float:
         return 7.0 + job.seed if job.name.startswith("warm") else 2.0
 
     workers = Workers(2, train, seconds, clock=clock)
     workers.run(source)
-    assert [name.split()[0] for name in workers.order] == ["warm-up"] * 3 + ["training"] * 6
-    assert source.begun == 16.0
+    assert [name.split()[0] for name in workers.order] == ["warm-up"] * 4 + ["training"] * 6
+    assert source.begun == 20.0
     assert source.wall == 6.0
     assert source.seconds == [1.5] * 6
     assert source.overhead(2) == pytest.approx(0.5)
+
+
+def test_workers_that_do_not_come_up_end_the_bench(tiny: ArchSpec) -> None:
+    workers = Workers(2, lambda job: Evaluation(0.5, 1, 1, 1.5, 7), lambda job: 1.0)
+    with pytest.raises(RunError, match="only 1 of 2 workers came up"):
+        workers.run(Warmed(warming(tiny), Listed([])))
 
 
 @pytest.mark.slow
