@@ -198,8 +198,7 @@ class Session:
         )
         # Also where a training was killed while it was ended, its checkpoint safe.
         add_metrics(self.folder, path.stem, info)
-        key = self._file_key(spec, recipe, seed, start)
-        _resume_path(path, key).unlink(missing_ok=True)
+        _resume_path(path, self._file_key(spec, recipe, seed, start)).unlink(missing_ok=True)
         return info
 
     def train_checkpoint(
@@ -222,8 +221,7 @@ class Session:
         self._raise_failed(final_key(path))
         self.reporter.running(f"{path.stem}: epoch 1/{recipe.epochs}")
         wanted = self.info(spec, recipe, seed, start.digest if start else "")
-        key = self._file_key(spec, recipe, seed, start)
-        resume = _resume_path(path, key)
+        resume = _resume_path(path, key := self._file_key(spec, recipe, seed, start))
         tracked = Tracked(path.stem, key, settings(wanted, recipe))
         with Tracking(
             self.track, self.folder.path, tracked, on_note=self.reporter.note
