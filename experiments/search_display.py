@@ -53,7 +53,7 @@ class SearchDisplay:
         """Says which trainings run, where several do at once."""
         more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
         listed = ", ".join([*names[:MOST_NAMES], *more])
-        self.reporter.running(f"{len(names)} running: {listed}")
+        self.reporter.running(f"{len(names)} at once: {listed}")
 
     def _take(self, record: TrialRecord) -> bool:
         """Counts a trial that trained a network, and keeps the best of those trained whole."""

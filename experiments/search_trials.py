@@ -14,7 +14,7 @@ from experiments.halving import staged
 from experiments.search_display import SearchDisplay
 from experiments.search_results import trial_rows
 from experiments.session import Session
-from nas.asking import Asking
+from nas.asking import Asking, give_up_running
 from nas.costs import Costing
 from nas.evaluation import Evaluation, Evaluator
 from nas.halving import Staged
@@ -22,6 +22,7 @@ from nas.objective import Goal
 from nas.search import Budget, SamplerFactory, search
 from nas.suggesting import Suggesting
 from nas.trials import TrialRecord, records
+from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Searching", "run_trials"]
@@ -94,7 +95,11 @@ def _search(
         on_start=display.running,
         kept=lambda job: known_training(session, job),
     )
-    run_search_jobs(asking, session, asked, session.placement)
+    try:
+        run_search_jobs(asking, session, asked, session.placement)
+    except (KeyboardInterrupt, RunError):
+        give_up_running(study)  # also what no worker had yet
+        raise
 
 
 def _evaluator(searching: Searching, display: SearchDisplay) -> Evaluator | Staged:

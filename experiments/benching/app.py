@@ -15,6 +15,7 @@ from experiments.benching import (
     contests,
     halving,
     inherit,
+    parallel,
     predictor,
     proxy,
     race,
@@ -74,7 +75,7 @@ app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCH
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
 _GROUPS = (
-    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, contests,
+    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, contests, parallel,
 )  # fmt: skip
 for _group in _GROUPS:
     for _name, _command in _group.COMMANDS.items():
