@@ -146,10 +146,12 @@ def fit(
         )  # fmt: skip
         if resume is not None and (state := load_state(resume, device)) is not None:
             trainer.restore(state)
+        engine.share.check_agreed(*trainer.reached)
         if engine.on_start is not None:
             engine.on_start(trainer.progress.history)
         _epochs(trainer, resume, on_epoch)
-        network.load_state_dict(trainer.best)
+        if engine.share.first:
+            network.load_state_dict(trainer.best)
     progress = trainer.progress
     return Fitted(progress.best_accuracy, progress.best_epoch, progress.seconds, progress.history)
 
@@ -158,6 +160,9 @@ def _epochs(
     trainer: Trainer, resume: Path | None, on_epoch: Callable[[EpochRecord], None] | None
 ) -> None:
     saved = time.monotonic()
+    share = trainer.engine.share
+    if not share.first:
+        resume = None  # the first rank's state is everybody's
 
     def save_if_due() -> None:
         nonlocal saved
@@ -167,7 +172,9 @@ def _epochs(
 
     while not trainer.progress.finished(trainer.recipe):
         record = trainer.epoch(save_if_due)
-        if resume is not None and not trainer.progress.finished(trainer.recipe):
+        # Of several ranks, the last state is how whoever started them gets the network.
+        last = share.alone and trainer.progress.finished(trainer.recipe)
+        if resume is not None and not last:
             save_state(resume, trainer.state())
             saved = time.monotonic()
         if on_epoch is not None:
