@@ -6,6 +6,7 @@ torch.distributed's process group, which whoever starts the ranks has made.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -71,12 +72,15 @@ class Share:
         """Returns what computes as the network does, and averages gradients over the ranks."""
         if self.alone:
             return network
-        return DistributedDataParallel(
-            network,
-            device_ids=[device.torch] if device.is_cuda else None,
-            broadcast_buffers=False,  # they are equal: statistics are the whole batch's
-            find_unused_parameters=freezes,
-        )
+        with warnings.catch_warnings():
+            # Newer torch calls it forward_sync_buffers.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return DistributedDataParallel(
+                network,
+                device_ids=[device.torch] if device.is_cuda else None,
+                broadcast_buffers=False,  # they are equal: statistics are the whole batch's
+                find_unused_parameters=freezes,
+            )
 
     def sum(self, value: Tensor) -> Tensor:
         """Returns the sum over the ranks of a value that each has."""

@@ -58,7 +58,7 @@ def norms(share: Share) -> dict[str, torch.Tensor]:
 
 def trained(share: Share) -> dict[str, Any]:
     """Returns what short trainings end with, by the name of what is special about them."""
-    data, device = load_data("digits", limit=200), pick_device("cpu")
+    data, device = load_data("digits", limit=300), pick_device("cpu")
     found = {}
     for name, values in RECIPES.items():
         recipe = load_recipe("fast", {"epochs": 2, "patience": 0, "lr": 0.05, **values})
