@@ -59,7 +59,7 @@ def run(
     baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
     formats: o.Format = "spec,onnx,safetensors",
     recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
-    workers: o.Workers = None, seed: o.Seed = 0, device: o.Device = "auto",
+    loaders: o.Loaders = None, seed: o.Seed = 0, device: o.Device = "auto",
     deterministic: o.Deterministic = False, track: o.Track = None, json: o.Json = False,
 ) -> None:
     """Does it all: searches, scales, trains, compares, exports. Run again, it continues."""
@@ -88,7 +88,7 @@ def run(
     plan = run_plan(grid, phi=phi, seeds=seeds, baselines=baselines, formats=formats)
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, workers=workers, deterministic=deterministic, track=track,
+        overrides=set_, epochs=epochs, loaders=loaders, deterministic=deterministic, track=track,
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         run_all(session, plan)

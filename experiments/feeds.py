@@ -1,4 +1,4 @@
-"""Where batches of images come from: kept on the device, or decoded on the way by workers."""
+"""Where batches of images come from: kept on the device, or decoded on the way by loaders."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from experiments.device import Device
 from experiments.tensors import PartTensors, batches, part_tensors, resized
 from search_spaces.errors import InputError
 
-__all__ = ["Feed", "ResidentFeed", "StreamFeed", "default_workers", "open_feed"]
+__all__ = ["Feed", "ResidentFeed", "StreamFeed", "default_loaders", "open_feed"]
 
 MEMORY_SHARE = 0.4  # of what is free, that images may take; the rest is the training's
-MOST_WORKERS = 8
+MOST_LOADERS = 8
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 
@@ -80,7 +80,7 @@ class _Decoded(Dataset[Any]):
 
 
 class _Positions(Sampler[Any]):
-    """Gives workers the batches of the pass that is under way."""
+    """Gives loaders the batches of the pass that is under way."""
 
     def __init__(self) -> None:
         self.now: list[np.ndarray] = []
@@ -94,21 +94,21 @@ class _Positions(Sampler[Any]):
 
 @contextmanager
 def _quiet_loader() -> Iterator[None]:
-    """Keeps torch from doubting that more workers than cores are meant."""
+    """Keeps torch from doubting that more loaders than cores are meant."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         yield
 
 
 class StreamFeed:
-    """Decodes images as they are needed, in `workers` processes beside the training.
+    """Decodes images as they are needed, in `loaders` processes beside the training.
 
     Nothing random happens in a worker and batches come in order, so their number changes nothing.
     Resizing is done on the device; images cross over as uint8.
     """
 
     def __init__(
-        self, data: ImageData, indices: np.ndarray, device: Device, *, workers: int
+        self, data: ImageData, indices: np.ndarray, device: Device, *, loaders: int
     ) -> None:
         self.indices, self.device = indices, device
         self.labels = torch.from_numpy(data.labels[indices]).to(device.torch)
@@ -118,9 +118,9 @@ class StreamFeed:
                 _Decoded(data.images),
                 batch_size=None,
                 sampler=self._positions,
-                num_workers=workers,
+                num_workers=loaders,
                 pin_memory=device.is_cuda,
-                persistent_workers=workers > 0,
+                persistent_workers=loaders > 0,
                 generator=torch.Generator(),  # it would draw from the training's own
             )
 
@@ -143,9 +143,9 @@ class StreamFeed:
             yield resized(here, resolution), self.labels[part.to(self.device.torch)]
 
 
-def default_workers() -> int:
-    """Returns how many workers decode where nothing is said: a core each, one left to train."""
-    return min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
+def default_loaders() -> int:
+    """Returns how many loaders decode where nothing is said: a core each, one left to train."""
+    return min(MOST_LOADERS, (os.cpu_count() or 1) - 1)
 
 
 def _room(device: Device) -> int:
@@ -161,12 +161,12 @@ def open_feed(
     *,
     resolution: int,
     device: Device,
-    workers: int | None = None,
+    loaders: int | None = None,
 ) -> Feed:
     """Returns the feed of a part of the data: on the device where `resolution` lets it fit."""
     fits = len(indices) * 3 * resolution**2 <= _room(device)
     if fits and not data.is_streamed:
         return ResidentFeed(data, indices, device)
     return StreamFeed(
-        data, indices, device, workers=default_workers() if workers is None else workers
+        data, indices, device, loaders=default_loaders() if loaders is None else loaders
     )

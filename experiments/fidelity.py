@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.data import ImageData
 from experiments.device import Device
-from experiments.feeds import open_feed
+from experiments.evaluating import Training, train_job
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog
-from experiments.tensors import Normalize
-from experiments.train import Engine, Trained, accuracy, train
+from experiments.train import Engine
 from experiments.training_progress import TrainingProgress, epoch_shares
 from nas.evaluation import Evaluation
 from nas.search import derive_seed
@@ -23,7 +21,7 @@ from search_spaces.cost import cost
 from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Fidelity", "Plan", "tested", "train_all", "train_once"]
+__all__ = ["Fidelity", "Plan", "train_all", "train_once"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +87,7 @@ def train_all(
     device: Device,
     reporter: Reporter,
     *,
-    workers: int | None = None,
+    loaders: int | None = None,
 ) -> list[dict[str, Any]]:
     """Trains what the log lacks; returns a row a network, with its accuracies and seconds.
 
@@ -106,7 +104,7 @@ def train_all(
             continue
         known = log.get(fidelity.key(spec, seed))
         try:
-            found = known or train_once(fidelity, spec, seed, device, reporter, workers)
+            found = known or train_once(fidelity, spec, seed, device, reporter, loaders)
         except RunError as error:
             row["error"] = f"{fidelity.name}: {error}"
             reporter.note(f"{spec.name} failed: {error}")
@@ -153,7 +151,7 @@ def train_once(
     seed: int,
     device: Device,
     reporter: Reporter,
-    workers: int | None,
+    loaders: int | None,
 ) -> Evaluation:
     """Trains a network that was placed; reads the test part where the fidelity is full.
 
@@ -166,29 +164,6 @@ def train_once(
         reporter, f"{spec.name}, {fidelity.name}",
         work=fidelity.work(spec), shares=shares, memory=device.memory,
     )  # fmt: skip
-    engine = Engine(workers=workers, on_note=reporter.note, on_step=progress.step)
-    start = time.perf_counter()
-    trained = train(
-        spec, data, recipe, seed=seed, device=device, on_epoch=progress.epoch, engine=engine
-    )
-    seconds = time.perf_counter() - start
-    counted = cost(spec)
-    return Evaluation(
-        accuracy=trained.accuracy,
-        macs=counted.macs,
-        params=counted.params,
-        seconds=seconds,
-        seed=seed,
-        epochs=len(trained.history),
-        test_accuracy=tested(trained, data, device, workers) if fidelity.is_full else None,
-    )
-
-
-def tested(trained: Trained, data: ImageData, device: Device, workers: int | None) -> float:
-    """Returns a trained network's accuracy on the test part."""
-    resolution = trained.network.spec.resolution
-    test = open_feed(data, data.test, resolution=resolution, device=device, workers=workers)
-    normalize = Normalize(data.mean, data.std).to(device.torch)
-    network = trained.network.to(device.torch)
-    with device.exactly():
-        return accuracy(network, test, normalize, device, resolution=resolution)
+    engine = Engine(loaders=loaders, on_note=reporter.note, on_step=progress.step)
+    training = Training(spec, recipe, seed, is_tested=fidelity.is_full)
+    return train_job(training, data, device, engine=engine, on_epoch=progress.epoch)

@@ -45,7 +45,7 @@ def scale(
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
     data: o.MaybeData = None, limit: o.Limit = None, image_size: o.ImageSize = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.MaybeDevice = None, deterministic: o.Deterministic = False,
     out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
@@ -80,7 +80,7 @@ def scale(
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
-            overrides=set_, workers=workers, deterministic=deterministic,
+            overrides=set_, loaders=loaders, deterministic=deterministic,
         )
     with session_of(request, folder, json, chosen, deterministic=deterministic) as session:
         source = arch.checkpoint if inherit else None
@@ -126,7 +126,7 @@ def train(
     family: o.Family = False,
     inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
-    workers: o.Workers = None,
+    loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     deterministic: o.Deterministic = False,
@@ -146,7 +146,7 @@ def train(
         "--epochs": epochs, "--weights": weights, "--recipe": None if recipe == "fast" else recipe,
     }  # fmt: skip
     how: dict[str, Any] = {
-        "device": device, "workers": workers, "deterministic": deterministic, "track": track,
+        "device": device, "loaders": loaders, "deterministic": deterministic, "track": track,
     }  # fmt: skip
     request: Callable[..., DataRequest] = partial(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,

@@ -55,9 +55,9 @@ Preview = Annotated[
     Path | None,
     typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
 ]
-Workers = Annotated[
+Loaders = Annotated[
     int | None,
-    typer.Option("--workers", min=0, help="processes that decode images too many for memory"),
+    typer.Option("--loaders", min=0, help="processes that decode images too many for memory"),
 ]
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="start from these trained weights (safetensors)")

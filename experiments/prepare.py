@@ -31,7 +31,7 @@ class DataRequest:
     device: str = "auto"
     recipe: str = "fast"
     overrides: dict[str, Any] = field(default_factory=dict)
-    workers: int | None = None
+    loaders: int | None = None
     deterministic: bool = False
     track: tuple[str, ...] = ()
 
@@ -84,7 +84,7 @@ def start(
         opened = folder.open(config)
         plugin = search.aim.plugin if search else None
         yield Session(
-            folder, opened, data, device, reporter, request.workers, request.track, plugin
+            folder, opened, data, device, reporter, request.loaders, request.track, plugin
         )
 
 
@@ -102,7 +102,7 @@ def reopen(
     reporter: Reporter,
     *,
     device: str = "auto",
-    workers: int | None = None,
+    loaders: int | None = None,
     deterministic: bool = False,
     track: tuple[str, ...] = (),
 ) -> Iterator[Session]:
@@ -112,7 +112,7 @@ def reopen(
     data = _same_data(folder, config.data)
     _say_crowded(picked, reporter)
     with folder.lock():
-        yield Session(folder, config, data, picked, reporter, workers, track)
+        yield Session(folder, config, data, picked, reporter, loaders, track)
 
 
 def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:

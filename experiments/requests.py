@@ -32,7 +32,7 @@ def data_request(
     recipe: str = "fast",
     overrides: list[str] | None = None,
     epochs: int | None = None,
-    workers: int | None = None,
+    loaders: int | None = None,
     deterministic: bool = False,
     track: list[str] | None = None,
 ) -> DataRequest:
@@ -42,7 +42,7 @@ def data_request(
     if epochs is not None:
         values["epochs"] = epochs
     return DataRequest(
-        source, limit, image_size, seed, device, recipe, values, workers,
+        source, limit, image_size, seed, device, recipe, values, loaders,
         deterministic=deterministic, track=trackers,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 NEEDED = "only --resume and --evaluator imagenet need neither data nor a folder"
-FREE = ("resume", "json", "device", "workers", "deterministic")  # of what run.toml says nothing
+FREE = ("resume", "json", "device", "loaders", "deterministic")  # of what run.toml says nothing
 
 
 # fmt: off
@@ -39,7 +39,7 @@ def search(
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
     ceiling: o.Ceiling = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
@@ -51,7 +51,7 @@ def search(
         )  # fmt: skip
         return
     if resume is not None:
-        how = {"device": device, "workers": workers, "deterministic": deterministic}
+        how = {"device": device, "loaders": loaders, "deterministic": deterministic}
         _resumed(context, resume, json, how)
         return
     if data is None or out is None:
@@ -72,7 +72,7 @@ def search(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, workers=workers, deterministic=deterministic,
+        overrides=set_, loaders=loaders, deterministic=deterministic,
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         _finish(session, json)

@@ -15,16 +15,15 @@ from experiments.checkpoint import TrainingInfo, read_info, save_network
 from experiments.config import DataConfig, RunConfig, TrainingConfig
 from experiments.data import ImageData, findable
 from experiments.device import Device
-from experiments.feeds import open_feed
+from experiments.evaluating import Training, test_accuracy, train_job
 from experiments.files import check_room
 from experiments.inheriting import begun_as, starting
 from experiments.metrics import add_metrics
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog, RunFolder
-from experiments.tensors import Normalize
 from experiments.tracking import RESULTS, Tracked, Tracking, settings
-from experiments.train import Engine, EpochRecord, Trained, accuracy, train
+from experiments.train import Engine, EpochRecord, Trained, train
 from experiments.training.optimizers import state_tensors
 from experiments.training_hooks import both, time_limit
 from experiments.training_progress import TrainingProgress, epoch_shares
@@ -72,7 +71,7 @@ class Session:
     data: ImageData
     device: Device
     reporter: Reporter
-    workers: int | None = None
+    loaders: int | None = None
     track: tuple[str, ...] = ()
     plugin: Plugin | None = None
 
@@ -143,22 +142,12 @@ class Session:
         progress = self._progress(spec, recipe, name, work=work)
         step = progress.step if limit is None else both(progress.step, time_limit(limit, begun))
         engine = Engine(
-            workers=self.workers, on_note=self.reporter.note, on_step=step, rungs=rungs or {}
+            loaders=self.loaders, on_note=self.reporter.note, on_step=step, rungs=rungs or {}
         )
-        trained = train(
-            spec, self.data, recipe,
-            seed=seed, device=self.device, on_epoch=progress.epoch, engine=engine,
-            **starting(start),
+        evaluation = train_job(
+            Training(spec, recipe, seed, start), self.data, self.device,
+            engine=engine, on_epoch=progress.epoch,
         )  # fmt: skip
-        counted = cost(replace(spec, num_classes=self.data.num_classes))
-        evaluation = Evaluation(
-            accuracy=trained.accuracy,
-            macs=counted.macs,
-            params=counted.params,
-            seconds=time.perf_counter() - begun,
-            seed=seed,
-            epochs=len(trained.history),
-        )
         self.log.add(key, evaluation)
         return evaluation
 
@@ -257,7 +246,7 @@ class Session:
             on_epoch=both(progress.epoch, tracking.epoch),
             **starting(start),
             engine=Engine(
-                workers=self.workers,
+                loaders=self.loaders,
                 on_note=self.reporter.note,
                 on_start=both(progress.started, tracking.started),
                 on_step=progress.step,
@@ -268,28 +257,12 @@ class Session:
 
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""
-        spec = trained.network.spec
-        test = open_feed(
-            self.data,
-            self.data.test,
-            resolution=spec.resolution,
-            device=self.device,
-            workers=self.workers,
-        )
-        normalize = Normalize(self.data.mean, self.data.std).to(self.device.torch)
-        with self.device.exactly():
-            test_accuracy = accuracy(
-                trained.network.to(self.device.torch),
-                test,
-                normalize,
-                self.device,
-                resolution=spec.resolution,
-            )
+        tested = test_accuracy(trained, self.data, self.device, self.loaders)
         trained.network.cpu()
-        counted = cost(spec)
+        counted = cost(trained.network.spec)
         return {
             "validation_accuracy": trained.accuracy,
-            "test_accuracy": test_accuracy,
+            "test_accuracy": tested,
             "macs": counted.macs,
             "params": counted.params,
             "epochs": len(trained.history),

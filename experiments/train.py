@@ -30,7 +30,16 @@ from search_spaces.blocks import Block
 from search_spaces.network import Network, build
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Engine", "EpochRecord", "Fitted", "Trained", "accuracy", "fit", "train"]
+__all__ = [
+    "Engine",
+    "EpochRecord",
+    "Fitted",
+    "Trained",
+    "accuracy",
+    "fit",
+    "new_network",
+    "train",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,11 @@ def _regularised(spec: ArchSpec, recipe: Recipe) -> ArchSpec:
     )
 
 
+def new_network(spec: ArchSpec, recipe: Recipe, num_classes: int) -> Network:
+    """Returns the network that a training of `spec` by a recipe begins with."""
+    return _started(build(_regularised(spec, recipe), num_classes), recipe)
+
+
 @contextmanager
 def _own_randomness(device: Device) -> Iterator[None]:
     """Leaves torch's generators as they were."""
@@ -101,7 +115,7 @@ def train(
     """
     with _own_randomness(device):
         torch.manual_seed(derive_seed(seed, "weights"))
-        network = _started(build(_regularised(spec, recipe), data.num_classes), recipe)
+        network = new_network(spec, recipe, data.num_classes)
         if weights is not None and inherits:
             inherit_weights(network, weights, seed=derive_seed(seed, "inherit"))
         elif weights is not None:

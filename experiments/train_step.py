@@ -87,7 +87,7 @@ def resumed(
     reporter: Reporter,
     *,
     device: str,
-    workers: int | None,
+    loaders: int | None,
     deterministic: bool = False,
     track: tuple[str, ...] = (),
 ) -> Iterator[tuple[Session, ArchSpec]]:
@@ -100,7 +100,7 @@ def resumed(
         )
     spec = spec_from_json(asked.spec, where=str(run.config_path))
     with reopen(
-        run, reporter, device=device, workers=workers, deterministic=deterministic, track=track
+        run, reporter, device=device, loaders=loaders, deterministic=deterministic, track=track
     ) as session:
         yield session, spec
 

@@ -30,11 +30,11 @@ _MADE = 10_000
 _SIDE = 32
 
 
-def bench_data(source: Path | None = None, *, workers: tuple[int, ...] = (0, 1, 2)) -> Rows:
-    """Times decoding `source`, loading it from the cache, and streaming it with so many workers.
+def bench_data(source: Path | None = None, *, loaders: tuple[int, ...] = (0, 1, 2)) -> Rows:
+    """Times decoding `source`, loading it from the cache, and streaming it with so many loaders.
 
     Without a source, 10,000 JPEGs of 32 pixels a side are made. Uses a cache of its own. The
-    processor's seconds are this process's, without those of workers.
+    processor's seconds are this process's, without those of loaders.
     """
     with tempfile.TemporaryDirectory() as folder, _own_cache(Path(folder) / "cache"):
         used = source or write_photographs(Path(folder) / "made.parquet", _MADE, _SIDE)
@@ -43,7 +43,7 @@ def bench_data(source: Path | None = None, *, workers: tuple[int, ...] = (0, 1, 
         rows.append(_timed("pack for streaming", 1, lambda: load_data(used, keep="stream")))
         images = load_data(used, keep="stream").images
         order = np.random.default_rng(0).permutation(len(images))[:_STREAMED]
-        rows += [_streamed(images, order, count) for count in workers]
+        rows += [_streamed(images, order, count) for count in loaders]
     return rows
 
 
@@ -82,9 +82,9 @@ class _Batches(Dataset[np.ndarray]):
         return taken
 
 
-def _streamed(images: ImageArray, order: np.ndarray, workers: int) -> dict[str, Any]:
+def _streamed(images: ImageArray, order: np.ndarray, loaders: int) -> dict[str, Any]:
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
-    loader = DataLoader(_Batches(images, batches), batch_size=None, num_workers=workers)
+    loader = DataLoader(_Batches(images, batches), batch_size=None, num_workers=loaders)
     seconds, spent = [], time.process_time()
     for _ in range(3):
         start = time.perf_counter()
@@ -92,7 +92,7 @@ def _streamed(images: ImageArray, order: np.ndarray, workers: int) -> dict[str, 
             pass
         seconds.append(time.perf_counter() - start)
     return _row(
-        f"stream, {workers} workers", len(order), seconds, (time.process_time() - spent) / 3
+        f"stream, {loaders} loaders", len(order), seconds, (time.process_time() - spent) / 3
     )
 
 

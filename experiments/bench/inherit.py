@@ -14,12 +14,12 @@ from experiments.bench.timing import Rows
 from experiments.checkpoint import TrainingInfo, save_network
 from experiments.data import ImageData
 from experiments.device import Device, pick_device
-from experiments.fidelity import tested
+from experiments.evaluating import evaluation_of, test_accuracy
 from experiments.prepare import DataRequest, load_requested
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.store import EvaluationLog
-from experiments.train import Engine, Trained, train
+from experiments.train import Engine, train
 from experiments.training.weights import weights_digest
 from nas.evaluation import Evaluation
 from nas.search import derive_seed
@@ -70,7 +70,7 @@ class _Bench:
     recipe: Recipe
     heir: Recipe
     device: Device
-    workers: int | None
+    loaders: int | None
     reporter: Reporter
     log: EvaluationLog
 
@@ -128,27 +128,17 @@ class _Bench:
         trained = train(
             spec, self.data, recipe, seed=self.seed(number), device=self.device,
             weights=source, inherits=heir,
-            engine=Engine(workers=self.workers, on_note=self.reporter.note),
+            engine=Engine(loaders=self.loaders, on_note=self.reporter.note),
         )  # fmt: skip
-        found = self._evaluation(trained, time.perf_counter() - begun, number)
+        seconds = time.perf_counter() - begun
+        tested = test_accuracy(trained, self.data, self.device, self.loaders)
+        found = evaluation_of(trained, seconds=seconds, seed=number, tested=tested)
         if name == BASE:
             save_network(self.checkpoint(number), trained.network, self._info(spec, recipe, number))
         self.log.add(key, found)
         text = f"{name}, seed {number}: {found.test_accuracy:.2%}"
         self.reporter.finish(self.work(spec, recipe), text, now=True)
         return found
-
-    def _evaluation(self, trained: Trained, seconds: float, number: int) -> Evaluation:
-        counted = cost(trained.network.spec)
-        return Evaluation(
-            accuracy=trained.accuracy,
-            macs=counted.macs,
-            params=counted.params,
-            seconds=seconds,
-            seed=number,
-            epochs=len(trained.history),
-            test_accuracy=tested(trained, self.data, self.device, self.workers),
-        )
 
     def _info(self, spec: ArchSpec, recipe: Recipe, number: int) -> TrainingInfo:
         data = self.data
@@ -169,7 +159,7 @@ def bench_inherit(options: InheritOptions, request: DataRequest, reporter: Repor
     data = held_out(load_requested(replace(request, limit=None)), request.limit)
     options.keep.mkdir(parents=True, exist_ok=True)
     log = EvaluationLog(options.keep / "trainings.jsonl")
-    bench = _Bench(options, data, recipe, heir, device, request.workers, reporter, log)
+    bench = _Bench(options, data, recipe, heir, device, request.loaders, reporter, log)
     entries = list(bench.entries())
     obstacles(bench.base, bench.member)
     reporter.plan(sum(bench.work(spec, recipe) for _, spec, recipe in entries) * options.seeds)

@@ -127,7 +127,7 @@ def check_proxy(options: ProxyOptions, request: DataRequest, reporter: Reporter)
     plan = Plan(specs, proxy, Fidelity(data, recipe, side, True), options.seeds, request.seed)
     log = EvaluationLog(options.keep)
     return _document(
-        plan, options.scores, space.name, log, device, reporter, workers=request.workers
+        plan, options.scores, space.name, log, device, reporter, loaders=request.loaders
     )
 
 
@@ -153,7 +153,7 @@ def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
     with session.folder.timed("proxy"):
         document = _document(
             plan, options.scores, space.name, session.log, session.device, session.reporter,
-            workers=session.workers,
+            loaders=session.loaders,
         )  # fmt: skip
     session.folder.write_json(session.folder.proxy_path, document)
     return document
@@ -167,9 +167,9 @@ def _document(
     device: Device,
     reporter: Reporter,
     *,
-    workers: int | None,
+    loaders: int | None,
 ) -> dict[str, Any]:
-    networks = train_all(plan, log, device, reporter, workers=workers)
+    networks = train_all(plan, log, device, reporter, loaders=loaders)
     if scores:
         _score(plan, networks, scores, device)
     rows, seconds = trust_rows(networks), trust_seconds(networks)

@@ -159,7 +159,7 @@ class _Trainer:
         try:
             found = known or train_once(
                 fidelity, fidelity.placed(spec), seed, self.device, self.reporter,
-                self.request.workers,
+                self.request.loaders,
             )  # fmt: skip
         except RunError as error:
             each.failed[seed] = str(error)

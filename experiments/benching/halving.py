@@ -39,7 +39,7 @@ def halving(
     limit: o.Limit = None, image_size: o.ImageSize = None,
     space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
     sampler: o.Sampler = "greybox", confirm: o.Confirm = 3,
-    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.Device = "auto", json: o.Json = False,
 ) -> None:
     """Searches with and without halving for the same training time; best confirmed rewards."""
@@ -67,7 +67,7 @@ def halving(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, workers=workers,
+        overrides=set_, loaders=loaders,
     )  # fmt: skip
     assert asked.halving is not None
     bench = HalvingBench(request, asked, asked.halving, out, seeds)

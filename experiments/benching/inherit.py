@@ -51,7 +51,7 @@ def inherit(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
-    workers: o.Workers = None,
+    loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     json: o.Json = False,
@@ -74,7 +74,7 @@ def inherit(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, workers=workers,
+        overrides=set_, epochs=epochs, loaders=loaders,
     )  # fmt: skip
     with reporting(json) as reporter:
         rows = bench_inherit(options, request, reporter)

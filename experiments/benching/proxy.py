@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-WITH_RUN = {"run", "networks", "seeds", "scores", "device", "workers", "json"}
+WITH_RUN = {"run", "networks", "seeds", "scores", "device", "loaders", "json"}
 
 Run = Annotated[
     Path | None,
@@ -62,7 +62,7 @@ def proxy(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
-    workers: o.Workers = None,
+    loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     keep: Keep = None,
@@ -81,13 +81,13 @@ def proxy(
     )  # fmt: skip
     if run is not None:
         _refuse_own(context, run)
-        _show(_checked(run, options, device, workers, json), json)
+        _show(_checked(run, options, device, loaders, json), json)
         return
     if data is None:
         raise InputError("`nas bench proxy` needs --data, or --run to take a run's")
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, workers=workers,
+        overrides=set_, epochs=epochs, loaders=loaders,
     )  # fmt: skip
     with reporting(json) as reporter:
         document = check_proxy(options, request, reporter)
@@ -105,7 +105,7 @@ def _refuse_own(context: typer.Context, run: Path) -> None:
 
 
 def _checked(
-    run: Path, options: ProxyOptions, device: str, workers: int | None, quiet: bool
+    run: Path, options: ProxyOptions, device: str, loaders: int | None, quiet: bool
 ) -> dict[str, Any]:
     from dataclasses import replace
 
@@ -113,7 +113,7 @@ def _checked(
     from experiments.report import write_report
 
     with reopened(run, quiet, device) as session:
-        document = check_run(options, replace(session, workers=workers))
+        document = check_run(options, replace(session, loaders=loaders))
         write_report(session.folder)
     return document
 

@@ -29,7 +29,7 @@ def race(
     divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.Device = "auto", json: o.Json = False,
 ) -> None:
     """Trains the grids of bases in full and as races, through one log; what the races miss."""
@@ -42,7 +42,7 @@ def race(
     )
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, workers=workers,
+        overrides=set_, loaders=loaders,
     )
     rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
     names = tuple(name.strip() for name in bases.split(",") if name.strip())

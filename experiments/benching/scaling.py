@@ -52,7 +52,7 @@ def scaling(
     divisor: so.Divisor = None, fixed_ends: so.FixedEnds = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
     recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
-    workers: o.Workers = None, seed: o.Seed = 0, device: o.Device = "auto",
+    loaders: o.Loaders = None, seed: o.Seed = 0, device: o.Device = "auto",
     keep: Keep = None, figure: Figure = None, page: Page = None, json: o.Json = False,
 ) -> None:
     """Trains bases scaled by one dimension and by all, at counted MACs; says which is ahead."""
@@ -72,7 +72,7 @@ def scaling(
     )
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, workers=workers,
+        overrides=set_, epochs=epochs, loaders=loaders,
     )
     with reporting(json) as reporter:
         document = bench_scaling(asked, request, reporter)

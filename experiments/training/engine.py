@@ -33,14 +33,14 @@ class StepRecord:
 class Engine:
     """Says how trainings run; none of it changes a result.
 
-    `workers` decode images that are not kept in memory (None: a core each, less one). The state is
+    `loaders` decode images that are not kept in memory (None: a core each, less one). The state is
     kept on the way every `checkpoint_seconds`. `on_start` is told of the epochs that an earlier
     process finished, `on_step` of every step, `on_note` what a user should know. `rungs` are told
     the validation accuracy after epochs, by their number; what they raise ends the training.
     `share` is this process's part of a training that several make together.
     """
 
-    workers: int | None = None
+    loaders: int | None = None
     checkpoint_seconds: float = 60.0
     on_start: Callable[[Sequence[EpochRecord]], None] | None = None
     on_step: Callable[[StepRecord], None] | None = None

@@ -77,7 +77,7 @@ class Trainer:
             recipe, resolution=resolution, images=len(data.train), dropout=own
         )
         self.source = partial(source_resolution, recipe, image_size=data.image_size)
-        opened = partial(open_feed, data, device=device, workers=engine.workers)
+        opened = partial(open_feed, data, device=device, loaders=engine.loaders)
         self.part = opened(data.train, resolution=self.source(self.stages[-1].resolution))
         self.validation = opened(self.share.of_part(data.validation), resolution=resolution)
         self.normalize = Normalize(data.mean, data.std).to(device.torch)

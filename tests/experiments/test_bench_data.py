@@ -11,10 +11,10 @@ from experiments.data import load_data
 def test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "mine"))
     path = write_photographs(tmp_path / "made.parquet", 200, 16)
-    rows = bench_data(path, workers=(0, 1))
+    rows = bench_data(path, loaders=(0, 1))
     assert [row["what"] for row in rows] == [
         "decode, and keep a copy", "load from the cache", "pack for streaming",
-        "stream, 0 workers", "stream, 1 workers",
+        "stream, 0 loaders", "stream, 1 loaders",
     ]  # fmt: skip
     assert all(row["images"] == 200 and row["images/s"] > 0 for row in rows)
     assert not (tmp_path / "mine").exists()

@@ -51,7 +51,7 @@ class Counted:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
     trainings = Counted()
-    monkeypatch.setattr(fidelity, "train", trainings)
+    monkeypatch.setattr("experiments.evaluating.train", trainings)
     yield trainings
 
 
@@ -97,7 +97,7 @@ def test_the_proxy_may_have_fewer_and_smaller_images(tmp_path: Path, counted: Co
 
 def test_a_network_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = Counted(fail=1)
-    monkeypatch.setattr(fidelity, "train", trainings)
+    monkeypatch.setattr("experiments.evaluating.train", trainings)
     document = check_proxy(kept_in(None, networks=3, seeds=1), REQUEST, Reporter())
     assert document["failed"] == 1
     assert document["networks"][1]["error"] == "proxy: the loss is nan"

@@ -8,7 +8,7 @@ import torch
 from experiments import feeds
 from experiments.data import ImageData
 from experiments.device import Device
-from experiments.feeds import ResidentFeed, StreamFeed, default_workers, open_feed
+from experiments.feeds import ResidentFeed, StreamFeed, default_loaders, open_feed
 from experiments.recipes import load_recipe
 from experiments.train import Engine, train
 from search_spaces.errors import InputError
@@ -36,7 +36,7 @@ def streamed(data: ImageData, *, broken: int = -1) -> ImageData:
 
 def test_both_feeds_give_the_same_batches(digits: ImageData, cpu: Device) -> None:
     resident = ResidentFeed(digits, digits.train, cpu)
-    stream = StreamFeed(streamed(digits), digits.train, cpu, workers=0)
+    stream = StreamFeed(streamed(digits), digits.train, cpu, loaders=0)
     assert len(resident) == len(stream) == len(digits.train)
     order = torch.randperm(len(resident), generator=torch.Generator().manual_seed(0))
     for chosen in (None, order, order[50:], order[:3]):
@@ -53,26 +53,26 @@ def test_both_feeds_give_the_same_batches(digits: ImageData, cpu: Device) -> Non
     assert len(list(stream.batches(50, resolution=8, order=order[50:]))) == (len(stream) - 50) // 50
 
 
-@pytest.mark.parametrize("workers", [0, 1, 4])
-def test_the_number_of_workers_changes_nothing(
-    tiny: ArchSpec, digits: ImageData, cpu: Device, workers: int
+@pytest.mark.parametrize("loaders", [0, 1, 4])
+def test_the_number_of_loaders_changes_nothing(
+    tiny: ArchSpec, digits: ImageData, cpu: Device, loaders: int
 ) -> None:
     recipe = load_recipe("fast", {"epochs": 2, "patience": 1, "flip": "always", "mixup": 0.2})
     spec = replace(tiny, dropout=0.2, resolution=6)
     whole = train(spec, digits, recipe, seed=5, device=cpu)
-    engine = Engine(workers=workers)
+    engine = Engine(loaders=loaders)
     other = train(spec, streamed(digits), recipe, seed=5, device=cpu, engine=engine)
     wanted = whole.network.state_dict()
     assert all(torch.equal(v, wanted[name]) for name, v in other.network.state_dict().items())
     assert [r.accuracy for r in whole.history] == [r.accuracy for r in other.history]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("loaders", [0, 1])
 def test_an_unreadable_image_is_one_line_from_a_worker_too(
-    digits: ImageData, cpu: Device, workers: int
+    digits: ImageData, cpu: Device, loaders: int
 ) -> None:
     data = streamed(digits, broken=int(digits.train[70]))
-    feed = StreamFeed(data, digits.train, cpu, workers=workers)
+    feed = StreamFeed(data, digits.train, cpu, loaders=loaders)
     with pytest.raises(InputError) as refused:
         list(feed.batches(32, resolution=8))
     assert str(refused.value).startswith("cat.png: cannot be read as an image")
@@ -83,7 +83,7 @@ def test_images_stay_in_memory_where_they_fit(
     digits: ImageData, cpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opened(data: ImageData, resolution: int = 8) -> object:
-        return type(open_feed(data, data.train, resolution=resolution, device=cpu, workers=0))
+        return type(open_feed(data, data.train, resolution=resolution, device=cpu, loaders=0))
 
     assert opened(digits) is ResidentFeed
     assert opened(streamed(digits)) is StreamFeed
@@ -97,13 +97,13 @@ def test_a_file_in_memory_will_do(digits: ImageData, cpu: Device, tmp_path: Any)
     mapped = replace(digits, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
     for feed in (
         ResidentFeed(mapped, digits.test, cpu),
-        StreamFeed(mapped, digits.test, cpu, workers=0),
+        StreamFeed(mapped, digits.test, cpu, loaders=0),
     ):
         ((images, _),) = feed.batches(len(feed), resolution=8)
         assert torch.equal(images.permute(0, 2, 3, 1), torch.from_numpy(digits.images[digits.test]))
 
 
 def test_a_core_is_left_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, workers in ((1, 0), (2, 1), (64, 8), (None, 0)):
+    for cores, loaders in ((1, 0), (2, 1), (64, 8), (None, 0)):
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
-        assert default_workers() == workers
+        assert default_loaders() == loaders

@@ -50,7 +50,8 @@ class Trainings:
             return opened(data, indices, **rest)
 
         monkeypatch.setattr(module, "train", counted)
-        monkeypatch.setattr(module, "open_feed", noted)
+        monkeypatch.setattr("experiments.evaluating.train", counted)
+        monkeypatch.setattr("experiments.evaluating.open_feed", noted)
         monkeypatch.setattr("experiments.training.loop.open_feed", noted)
 
     def times(self, part: np.ndarray) -> int:
