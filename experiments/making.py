@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from experiments import options as o
+from experiments import rank_options as r
 from experiments import scale_options as s
 from experiments.opening import opened, reporting, session_of
+from experiments.ranked.plan import Ranks
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,6 +129,8 @@ def train(
     family: o.Family = False,
     inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
+    ranks: r.RankCount = 1,
+    ray: r.RankRay = None,
     loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -152,9 +157,12 @@ def train(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
         overrides=set_, epochs=epochs, **how,
     )  # fmt: skip
+    together = Ranks(ranks, ray, device)
+    if family and ranks > 1:
+        raise InputError("--ranks trains one network; a --family is trained network by network")
     if resume is not None:
         named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
-        document = _resumed(resume, {**named, **given}, json, how)
+        document = _resumed(resume, {**named, **given}, json, how, together)
     elif arch is None:
         raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
     elif family:
@@ -165,7 +173,7 @@ def train(
         return
     else:
         sizes = {"resolution": resolution, "max_stride": max_stride}
-        document = _trained(arch, given, sizes, request, inherit=inherit, quiet=json)
+        document = _trained(arch, given, sizes, request, together, inherit=inherit, quiet=json)
     print_json(document) if json else print_training(document)
 
 
@@ -174,6 +182,7 @@ def _trained(
     given: Mapping[str, Any],
     sizes: Mapping[str, Any],
     request: Callable[..., DataRequest],
+    ranks: Ranks,
     *,
     inherit: bool,
     quiet: bool,
@@ -191,11 +200,11 @@ def _trained(
     training = training_asked(arch, spec, asked, given["--weights"], inherits=inherit)
     folder = given["--out"] or Path("runs") / f"train-{spec.name}"
     with opened(asked, folder, quiet, training=training) as session:
-        return train_document(session, spec)
+        return train_document(replace(session, ranks=ranks), spec)
 
 
 def _resumed(
-    folder: Path, given: Mapping[str, object], quiet: bool, how: Mapping[str, Any]
+    folder: Path, given: Mapping[str, object], quiet: bool, how: Mapping[str, Any], ranks: Ranks
 ) -> dict[str, object]:
     """Goes on with a training, as its folder says and nothing else."""
     from experiments.family_command import refuse_given
@@ -208,7 +217,7 @@ def _resumed(
         reporting(quiet) as reporter,
         resumed(folder, reporter, **{**how, "track": trackers}) as (session, spec),
     ):
-        return train_document(session, spec)
+        return train_document(replace(session, ranks=ranks), spec)
 
 
 def export(

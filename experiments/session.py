@@ -20,6 +20,7 @@ from experiments.files import check_room
 from experiments.inheriting import begun_as, starting
 from experiments.metrics import add_metrics
 from experiments.progress import Reporter
+from experiments.ranked.plan import Ranks
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog, RunFolder
 from experiments.tracking import RESULTS, Tracked, Tracking, settings
@@ -63,7 +64,8 @@ def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
 class Session:
     """Trains networks of one run, never the same one twice.
 
-    `plugin` is the reward of the user's own that the command asked for.
+    `plugin` is the reward of the user's own that the command asked for. `ranks` train a network
+    together that is trained to the end (None: this process does it).
     """
 
     folder: RunFolder
@@ -74,6 +76,7 @@ class Session:
     loaders: int | None = None
     track: tuple[str, ...] = ()
     plugin: Plugin | None = None
+    ranks: Ranks | None = None
 
     @cached_property
     def log(self) -> EvaluationLog:
@@ -236,24 +239,50 @@ class Session:
         progress = self._progress(
             spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True
         )
-        trained = train(
-            spec,
-            self.data,
-            recipe,
-            seed=seed,
-            device=self.device,
-            resume=resume,
-            on_epoch=both(progress.epoch, tracking.epoch),
-            **starting(start),
-            engine=Engine(
-                loaders=self.loaders,
-                on_note=self.reporter.note,
-                on_start=both(progress.started, tracking.started),
-                on_step=progress.step,
-            ),
-        )
+        if self.ranks is not None and self.ranks.count > 1:
+            trained = self._train_on_ranks(spec, recipe, seed, resume, tracking, progress, start)
+        else:
+            trained = train(
+                spec,
+                self.data,
+                recipe,
+                seed=seed,
+                device=self.device,
+                resume=resume,
+                on_epoch=both(progress.epoch, tracking.epoch),
+                **starting(start),
+                engine=Engine(
+                    loaders=self.loaders,
+                    on_note=self.reporter.note,
+                    on_start=both(progress.started, tracking.started),
+                    on_step=progress.step,
+                ),
+            )
         progress.ended()
         return trained
+
+    def _train_on_ranks(
+        self,
+        spec: ArchSpec,
+        recipe: Recipe,
+        seed: int,
+        resume: Path,
+        tracking: Tracking,
+        progress: TrainingProgress,
+        start: TrainingConfig | None,
+    ) -> Trained:
+        from experiments.ranked.driver import Listener, train_on_ranks  # noqa: PLC0415 (Ray)
+        from experiments.ranked.task import RankTask  # noqa: PLC0415
+
+        assert self.ranks is not None
+        task = RankTask(
+            spec, recipe, self.config.data, self.data.mean, self.data.std, seed, resume.resolve(),
+            start, deterministic=self.device.deterministic, loaders=self.loaders,
+        )  # fmt: skip
+        listener = Listener(
+            progress, on_note=self.reporter.note, on_start=tracking.started, on_epoch=tracking.epoch
+        )
+        return train_on_ranks(task, self.ranks, listener, num_classes=self.data.num_classes)
 
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""

@@ -41,7 +41,9 @@ def norms(share: Share) -> dict[str, torch.Tensor]:
     """Returns what two passes through BatchNorm leave, as the share's process group sees it."""
     torch.manual_seed(0)
     images, wanted = torch.randn(7, 6, 4, 4), torch.randn(7, 6, 4, 4)
-    network = nn.Sequential(nn.Conv2d(6, 6, 1, bias=False), nn.BatchNorm2d(6, momentum=None), nn.SiLU())
+    network = nn.Sequential(
+        nn.Conv2d(6, 6, 1, bias=False), nn.BatchNorm2d(6, momentum=None), nn.SiLU()
+    )
     if not share.alone:
         share_statistics(network, cuda=False)
     place = share.place(7)
@@ -52,7 +54,9 @@ def norms(share: Share) -> dict[str, torch.Tensor]:
     loss.backward()
     assert part.grad is not None
     found = {name: value.detach() for name, value in network.named_buffers()}
-    found |= {name: share.sum(p.grad) for name, p in network.named_parameters() if p.grad is not None}
+    found |= {
+        name: share.sum(p.grad) for name, p in network.named_parameters() if p.grad is not None
+    }
     return {**found, "input": part.grad}
 
 
