@@ -84,6 +84,7 @@ class RunFolder:
         self.export_path = path / "export"
         self.ledger_path = path / "ledger.json"
         self.proxy_path = path / "proxy.json"
+        self._elsewhere = {"cpu": 0.0, "gpu": 0.0}
 
     @staticmethod
     def is_run(path: Path) -> bool:
@@ -189,16 +190,29 @@ class RunFolder:
 
     @contextlib.contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Adds the wall and CPU seconds of a step to ledger.json, however it ends."""
-        wall, cpu = time.perf_counter(), _cpu_seconds()
+        """Adds the wall and CPU seconds of a step to ledger.json, however it ends.
+
+        Those that worker processes spent in it are added, those of GPUs where there are any.
+        """
+        wall, cpu, before = time.perf_counter(), _cpu_seconds(), dict(self._elsewhere)
         try:
             yield
         finally:
             spent = {"wall": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
+            workers = {name: value - before[name] for name, value in self._elsewhere.items()}
+            spent["cpu"] += workers["cpu"]
+            if workers["gpu"]:
+                spent["gpu"] = workers["gpu"]
             ledger = self.ledger()
-            before = ledger.get(step, {})
-            ledger[step] = {k: round(before.get(k, 0.0) + v, 3) for k, v in spent.items()}
+            former = ledger.get(step, {})
+            sums = {name: former.get(name, 0.0) + value for name, value in spent.items()}
+            ledger[step] = {**former, **{name: round(value, 3) for name, value in sums.items()}}
             self.write_json(self.ledger_path, ledger)
+
+    def add_spent(self, cpu: float, gpu: float) -> None:
+        """Takes in seconds that a worker process spent, for the step that is timed."""
+        self._elsewhere["cpu"] += cpu
+        self._elsewhere["gpu"] += gpu
 
     def ledger(self) -> dict[str, dict[str, float]]:
         """Reads the seconds spent so far, by step."""
