@@ -39,7 +39,7 @@ def check_ray_up(text: str) -> str:
     try:
         config = prepare_config(yaml.safe_load(text))
         validate_config(config)
-    except Exception as error:  # jsonschema's, or one of several of Ray's
+    except Exception as error:  # noqa: BLE001 (jsonschema's, or one of several of Ray's)
         raise RunError(f"Ray refuses the cluster file: {str(error).splitlines()[0]}") from None
     return "Ray's schema takes it"
 

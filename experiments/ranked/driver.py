@@ -26,7 +26,6 @@ from search_spaces.errors import InputError, RunError
 __all__ = ["Listener", "train_on_ranks"]
 
 POLL_SECONDS = 0.25
-LEAVE_SECONDS = 5.0
 QUIET = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}
 
 
@@ -155,7 +154,7 @@ def _run(trainer: Any, ended: list[BaseException | None]) -> None:
     """Runs a trainer beside the thread that listens, which alone knows of Ctrl-C."""
     try:
         trainer.fit()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 (told to the thread that waits)
         ended.append(error)
 
 

@@ -55,8 +55,8 @@ def cores_each(ranks: Ranks, nodes: Sequence[Node]) -> int:
         if ranks.count > have:
             fits = f"use --ranks {have}" if have > 1 else "train without --ranks"
             other = ", or --device cpu" if name == "GPUs" else ""
-            raise InputError(f"{ranks.count} ranks need a {name[:-1]} each, and {where} has {have}: "
-                             f"{fits}{other}")  # fmt: skip
+            needed = f"{ranks.count} ranks need a {name[:-1]} each"
+            raise InputError(f"{needed}, and {where} has {have}: {fits}{other}")
     most = max(int(cores) for cores, _ in nodes)
     fitting = (each for each in range(most, 0, -1) if _room(nodes, each, needs_gpu) >= ranks.count)
     found = next(fitting, 0)

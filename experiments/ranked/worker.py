@@ -37,7 +37,7 @@ def run_rank(config: dict[str, Any]) -> None:
     share = Share(context.get_world_rank(), context.get_world_size())
     place = f"cuda:{context.get_local_rank()}" if task.cuda else "cpu"
     try:
-        train_share(task, share, place, lambda about, what: post.put.remote(about, what))
+        train_share(task, share, place, post.put.remote)
     except (InputError, RunError) as error:
         ray.get(post.fail.remote(type(error).__name__, str(error)))
         raise

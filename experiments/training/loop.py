@@ -70,6 +70,7 @@ class Trainer:
             )
         self.share.check_batch(recipe.batch_size)
         if recipe.compile:
+            self.share.check_compiled(device)
             device.compile(network)
         self._dropout = getattr(network, "dropout", None)
         own = self._dropout.p if isinstance(self._dropout, nn.Dropout) else None

@@ -116,6 +116,14 @@ class Share:
                 f"--set batch_size={max(1, round(batch / self.ranks)) * self.ranks}, or other ranks"
             )
 
+    def check_compiled(self, device: Device) -> None:
+        """Raises `InputError` where kernels would compute BatchNorm on each rank by itself."""
+        if not self.alone and not device.is_cuda:
+            raise InputError(
+                "a CPU's kernels compute BatchNorm within a process and ranks share it; "
+                "--set compile=false"
+            )
+
     def check_agreed(self, epoch: int, step: int) -> None:
         """Raises `RunError` where ranks would go on from different states."""
         here = torch.tensor([epoch, step, -epoch, -step], dtype=torch.int64)
