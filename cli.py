@@ -59,11 +59,14 @@ def run(
     baselines: bool = typer.Option(True, help="train MobileNetV2 and EfficientNet-B0 beside it"),
     formats: o.Format = "spec,onnx,safetensors",
     recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
-    loaders: o.Loaders = None, seed: o.Seed = 0, device: o.Device = "auto",
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
+    seed: o.Seed = 0, device: o.Device = "auto",
     deterministic: o.Deterministic = False, track: o.Track = None, json: o.Json = False,
 ) -> None:
     """Does it all: searches, scales, trains, compares, exports. Run again, it continues."""
     from experiments.aims import read_aim
+    from experiments.parallel.request import PlacementRequest
     from experiments.render import print_json, print_report
     from experiments.report import report_document
     from experiments.requests import data_request, grid_plan, run_plan, search_request
@@ -89,6 +92,7 @@ def run(
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
         overrides=set_, epochs=epochs, loaders=loaders, deterministic=deterministic, track=track,
+        placement=PlacementRequest(workers, ray, cpus, gpus, retries),
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         run_all(session, plan)

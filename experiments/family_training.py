@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.checkpoint import TrainingInfo
 from experiments.config import FamilyConfig, write_config
+from experiments.final_step import Final, train_ahead
 from experiments.growing import member_training
 from experiments.inheriting import heir, note_obstacles
 from experiments.recipes import Recipe
@@ -120,6 +121,8 @@ def train_family(
     reporter.step(f"Train the family: {len(members)} members")
     rows, before = [], None
     with folder.timed("family"):
+        if not plan.inherits:  # those that inherit wait for one another
+            train_ahead(session, [_final(session, member) for member in members])
         for member, count in zip(members, epochs, strict=True):
             path, info = _train_member(session, member, count, before)
             rows.append(_row(member.spec, path, info))
@@ -136,6 +139,11 @@ def _write_specs(folder: RunFolder, members: Sequence[FamilyMember]) -> None:
         path = folder.family_path / f"{member.spec.name}.json"
         folder.write_json(path, json.loads(spec_to_json(member.spec)))
     folder.write_json(table, [member.as_row() for member in members])
+
+
+def _final(session: Session, member: FamilyMember) -> Final:
+    spec, recipe = member.training(session.config.recipe)
+    return Final(spec, spec.name, session.folder.family_path, recipe, 1)
 
 
 def _train_member(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from experiments.data import ImageData
 from experiments.device import Device
 from experiments.evaluating import Training, train_job
+from experiments.parallel.ahead import train_ahead
+from experiments.parallel.engine import Ground
+from experiments.parallel.placement import Placement
+from experiments.parallel.work import Prepared, ShortTraining
 from experiments.progress import Reporter
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog
@@ -21,7 +25,7 @@ from search_spaces.cost import cost
 from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Fidelity", "Plan", "train_all", "train_once"]
+__all__ = ["Fidelity", "Plan", "Trainer", "train_all", "train_once"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +92,17 @@ def train_all(
     reporter: Reporter,
     *,
     loaders: int | None = None,
+    placement: Placement | None = None,
 ) -> list[dict[str, Any]]:
     """Trains what the log lacks; returns a row a network, with its accuracies and seconds.
 
     A row has `proxy` and the list `full`; a network of which a training failed has `error` instead
-    of what would have followed.
+    of what would have followed. With a `placement`, trainings run in parallel.
     """
     todo = list(plan.trainings())
     reporter.plan(sum(fidelity.work(plan.specs[index]) for index, fidelity, _ in todo))
+    trainer = Trainer(log, device, reporter, loaders, placement)
+    trainer.ahead([(fidelity, plan.specs[index], seed) for index, fidelity, seed in todo])
     rows = [_row(spec, plan) for spec in plan.specs]
     for index, fidelity, seed in todo:
         row, spec = rows[index], fidelity.placed(plan.specs[index])
@@ -104,14 +111,12 @@ def train_all(
             continue
         known = log.get(fidelity.key(spec, seed))
         try:
-            found = known or train_once(fidelity, spec, seed, device, reporter, loaders)
+            found = known or trainer.train(fidelity, spec, seed)
         except RunError as error:
             row["error"] = f"{fidelity.name}: {error}"
             reporter.note(f"{spec.name} failed: {error}")
             reporter.skip(fidelity.work(spec))
             continue
-        if known is None:
-            log.add(fidelity.key(spec, seed), found)
         share = _take(row, fidelity, found)
         text = f"{fidelity.name}: {spec.name} of {len(rows)}, accuracy {share:.1%}"
         reporter.finish(fidelity.work(spec), text, now=known is None)
@@ -143,6 +148,58 @@ def _take(row: dict[str, Any], fidelity: Fidelity, found: Evaluation) -> float:
         share = found.accuracy
         row["proxy"], row["seconds"]["proxy"] = share, seconds
     return share
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trainer:
+    """Trains networks outside a run, and keeps each result in the log.
+
+    With a `placement` a list of them can be trained `ahead`, in parallel; `failures` are the errors
+    of those that failed then, by key.
+    """
+
+    log: EvaluationLog
+    device: Device
+    reporter: Reporter
+    loaders: int | None = None
+    placement: Placement | None = None
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def train(self, fidelity: Fidelity, spec: ArchSpec, seed: int) -> Evaluation:
+        """Trains a network that was placed. Raises `RunError` for a training that fails."""
+        key = fidelity.key(spec, seed)
+        if key in self.failures:
+            raise RunError(self.failures[key])
+        found = train_once(fidelity, spec, seed, self.device, self.reporter, self.loaders)
+        self.log.add(key, found)
+        return found
+
+    def ahead(self, todo: Sequence[tuple[Fidelity, ArchSpec, int]]) -> None:
+        """Trains networks in parallel, where there is a placement; their work has been planned."""
+        if self.placement is None:
+            return
+        data = {"": todo[0][0].data, **{_name(each.data): each.data for each, _, _ in todo}}
+        ground = Ground(
+            data, self.log, lambda cpu, gpu: None,
+            loaders=self.loaders, deterministic=self.device.deterministic,
+        )  # fmt: skip
+        jobs = [self._job(fidelity, fidelity.placed(spec), seed) for fidelity, spec, seed in todo]
+        work = {job.key: each.work(job.spec) for job, (each, _, _) in zip(jobs, todo, strict=True)}
+        found = train_ahead(jobs, work, ground, self.placement, self.reporter)
+        self.failures.update(found)
+
+    def _job(self, fidelity: Fidelity, spec: ArchSpec, seed: int) -> Prepared:
+        training = Training(spec, fidelity.recipe, seed, is_tested=fidelity.is_full)
+        limit = self.placement.limit(None) if self.placement else None
+        return Prepared(
+            name=f"{fidelity.name}: {spec.name}, seed {seed}", spec=spec, seed=seed,
+            epochs=fidelity.recipe.epochs, key=fidelity.key(spec, seed),
+            work=ShortTraining(training, limit=limit, data=_name(fidelity.data)),
+        )  # fmt: skip
+
+
+def _name(data: ImageData) -> str:
+    return f"{data.fingerprint}:{data.split_digest}"
 
 
 def train_once(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.checkpoint import TrainingInfo
 from experiments.growing import member_training
+from experiments.parallel.ahead import prefetch
+from experiments.parallel.jobs import final_job
 from experiments.recipes import Recipe
 from experiments.session import Session
 from nas.search import derive_seed
@@ -18,7 +21,15 @@ from search_spaces.catalog import catalog_spec
 from search_spaces.cost import cost
 from search_spaces.spec import ArchSpec
 
-__all__ = ["BASELINES", "FinalRow", "fit_baselines", "train_members", "train_seeds"]
+__all__ = [
+    "BASELINES",
+    "Final",
+    "FinalRow",
+    "fit_baselines",
+    "train_ahead",
+    "train_members",
+    "train_seeds",
+]
 
 BASELINES = ("mobilenetv2", "efficientnet_b0")
 
@@ -46,6 +57,23 @@ class FinalRow:
     def deviation(self) -> float:
         """Returns the sample's standard deviation over seeds; NaN for one seed."""
         return statistics.stdev(self.test) if len(self.test) > 1 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Says how a network of that name is trained to the end: the recipe, how many seeds, where."""
+
+    spec: ArchSpec
+    name: str
+    folder: Path
+    recipe: Recipe
+    seeds: int
+
+    def files(self, seed: int) -> Iterator[tuple[Path, int]]:
+        """Yields the checkpoint of each training, and its seed; `seed` is the run's."""
+        for index in range(self.seeds):
+            end = f".seed{index}" if index else ""
+            yield self.folder / f"{self.name}{end}.safetensors", derive_seed(seed, "final", index)
 
 
 def fit_baselines(base: ArchSpec, names: tuple[str, ...] = BASELINES) -> tuple[ArchSpec, ...]:
@@ -83,16 +111,25 @@ def train_seeds(
     constants, the checkpoints of the former family are replaced.
     """
     name = name or spec.name
-    infos = []
-    for index in range(seeds):
-        path = (
-            folder / f"{name}.safetensors"
-            if not index
-            else folder / f"{name}.seed{index}.safetensors"
-        )
-        seed = derive_seed(session.config.seed, "final", index)
-        infos.append(session.train_final(spec, path, recipe=recipe, seed=seed, replaces=True))
+    final = Final(spec, name, folder, recipe, seeds)
+    infos = [
+        session.train_final(spec, path, recipe=recipe, seed=seed, replaces=True)
+        for path, seed in final.files(session.config.seed)
+    ]
     return _row(name, role, spec, infos, folder / f"{name}.safetensors")
+
+
+def train_ahead(session: Session, finals: Iterable[Final]) -> None:
+    """Trains networks in parallel where the session says so; `train_seeds` reads them back."""
+    if session.placement is None:
+        return
+    found = [
+        final_job(session, final.spec, path, recipe=final.recipe, seed=seed, name=path.stem)
+        for final in finals
+        for path, seed in final.files(session.config.seed)
+    ]
+    jobs = [job for job in found if job is not None]
+    prefetch(session, sorted(jobs, key=lambda job: -session.work(job.spec, job.epochs)))
 
 
 def _row(
@@ -124,17 +161,21 @@ def train_members(
 
     Larger members regularise more, as published, unless the recipe says otherwise.
     """
-    rows = []
-    for member in sorted(members, key=lambda member: member.macs):
+    folder, finals = session.folder.family_path, []
+    ordered = sorted(members, key=lambda member: member.macs)
+    for member in ordered:
         spec, own = member_training(member.spec, member.phi, recipe, base_dropout=base.dropout)
-        row = train_seeds(
+        finals.append(Final(spec, member.name, folder, own, seeds if member.phi == 0 else 1))
+    train_ahead(session, finals)
+    return [
+        train_seeds(
             session,
-            spec,
-            session.folder.family_path,
+            final.spec,
+            folder,
             role="base" if member.phi == 0 else f"φ = {member.phi:g}",
-            recipe=own,
-            seeds=seeds if member.phi == 0 else 1,
+            recipe=final.recipe,
+            seeds=final.seeds,
             name=member.name,
         )
-        rows.append(row)
-    return rows
+        for member, final in zip(ordered, finals, strict=True)
+    ]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from experiments import options as o
-from experiments import rank_options as r
 from experiments import scale_options as s
 from experiments.opening import opened, reporting, session_of
 from experiments.ranked.plan import Ranks
@@ -48,7 +47,9 @@ def scale(
     fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
     data: o.MaybeData = None, limit: o.Limit = None, image_size: o.ImageSize = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None,
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.MaybeDevice = None, deterministic: o.Deterministic = False,
     out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
@@ -56,6 +57,7 @@ def scale(
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
     from experiments.family_step import FamilyRequest, family_recipe
+    from experiments.parallel.request import PlacementRequest
     from experiments.render import print_json
     from experiments.render_grid import print_grid
     from experiments.requests import data_request, grid_plan
@@ -80,12 +82,15 @@ def scale(
         return
     family.refuse_beside_grid()
     chosen, folder, request = device or "auto", steps.grid_folder(arch, out), None
+    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
-            overrides=set_, loaders=loaders, deterministic=deterministic,
+            overrides=set_, loaders=loaders, deterministic=deterministic, placement=placement,
         )
-    with session_of(request, folder, json, chosen, deterministic=deterministic) as session:
+    with session_of(
+        request, folder, json, chosen, deterministic=deterministic, placement=placement
+    ) as session:
         source = arch.checkpoint if inherit else None
         result = steps.grid_command(session, spec, plan, inherits=inherit, checkpoint=source)
     print_json(result) if json else print_grid(result)
@@ -129,8 +134,12 @@ def train(
     family: o.Family = False,
     inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
-    ranks: r.RankCount = 1,
-    ray: r.RankRay = None,
+    ranks: o.Ranks = 1,
+    workers: o.Workers = None,
+    ray: o.Ray = None,
+    cpus: o.Cpus = None,
+    gpus: o.Gpus = None,
+    retries: o.Retries = None,
     loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -140,8 +149,9 @@ def train(
     json: o.Json = False,
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
-    from experiments.family_command import family_document
+    from experiments.family_command import family_document, refuse_given
     from experiments.family_training import FamilyPlan
+    from experiments.parallel.request import HERE, PlacementRequest
     from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
 
@@ -152,14 +162,16 @@ def train(
     }  # fmt: skip
     how: dict[str, Any] = {
         "device": device, "loaders": loaders, "deterministic": deterministic, "track": track,
+        "placement": HERE if ranks > 1 else PlacementRequest(workers, ray, cpus, gpus, retries),
     }  # fmt: skip
     request: Callable[..., DataRequest] = partial(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
         overrides=set_, epochs=epochs, **how,
     )  # fmt: skip
-    together = Ranks(ranks, ray, device)
-    if family and ranks > 1:
-        raise InputError("--ranks trains one network; a --family is trained network by network")
+    together = Ranks(ranks, ray, device, 2 if retries is None else retries)
+    if ranks > 1:
+        several = {"--family": family or None, "--workers": workers, "--cpus": cpus, "--gpus": gpus}
+        refuse_given(several, "--ranks is one network's, each rank with a GPU or its cores")
     if resume is not None:
         named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
         document = _resumed(resume, {**named, **given}, json, how, together)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -61,16 +61,14 @@ def opened(
 
 
 @contextmanager
-def reopened(
-    out: Path, quiet: bool, device: str, *, deterministic: bool = False
-) -> Iterator[Session]:
-    """Opens a run folder as it was made."""
+def reopened(out: Path, quiet: bool, device: str, **how: Any) -> Iterator[Session]:
+    """Opens a run folder as it was made; `how` is what `reopen` takes."""
     from experiments.prepare import reopen
     from experiments.store import RunFolder
 
     with (
         reporting(quiet) as reporter,
-        reopen(RunFolder(out), reporter, device=device, deterministic=deterministic) as session,
+        reopen(RunFolder(out), reporter, device=device, **how) as session,
     ):
         yield session
 
@@ -81,8 +79,7 @@ def session_of(
     folder: Path,
     quiet: bool,
     device: str,
-    *,
-    deterministic: bool = False,
+    **how: Any,
 ) -> Iterator[Session]:
     """Opens a folder for the data asked for, or with the data that it was made with."""
     from experiments.data import FORMS
@@ -91,9 +88,7 @@ def session_of(
     if request is None and not RunFolder.is_run(folder):
         raise InputError(f"--data is missing ({FORMS}), since {folder} is no run folder")
     folder_of = (
-        opened(request, folder, quiet)
-        if request
-        else reopened(folder, quiet, device, deterministic=deterministic)
+        opened(request, folder, quiet) if request else reopened(folder, quiet, device, **how)
     )
     with folder_of as session:
         yield session

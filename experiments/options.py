@@ -55,6 +55,27 @@ Preview = Annotated[
     Path | None,
     typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
 ]
+Ranks = Annotated[
+    int,
+    typer.Option("--ranks", help="processes that train one network together, with a GPU each"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="trainings at once [1; with --ray: all that fit]"),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="ADDRESS", help="train on a Ray cluster: auto, or HOST:PORT"),
+]
+Cpus = Annotated[
+    float | None, typer.Option("--cpus", help="cores of each of them [all, divided by --workers]")
+]
+Gpus = Annotated[
+    float | None, typer.Option("--gpus", help="GPUs of each of them, as 1 or 0.25 [a fair share]")
+]
+Retries = Annotated[
+    int | None, typer.Option("--retries", min=0, help="new starts after a lost worker [2]")
+]
 Loaders = Annotated[
     int | None,
     typer.Option("--loaders", min=0, help="processes that decode images too many for memory"),

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.config import DataConfig, RunConfig, TrainingConfig
-from experiments.data import ImageData, load_data
+from experiments.data import ImageData, findable, load_data
 from experiments.device import Device, pick_device
+from experiments.parallel.cluster import disconnecting
+from experiments.parallel.request import HERE, PlacementRequest
 from experiments.progress import Reporter
 from experiments.recipes import load_recipe
 from experiments.search_request import SearchRequest, search_config
-from experiments.session import Session, data_config
+from experiments.session import Session
 from experiments.store import RunFolder
 from search_spaces.errors import InputError
 
-__all__ = ["DataRequest", "load_requested", "reopen", "start"]
+__all__ = ["DataRequest", "data_config", "load_requested", "reopen", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,29 @@ class DataRequest:
     loaders: int | None = None
     deterministic: bool = False
     track: tuple[str, ...] = ()
+    placement: PlacementRequest = HERE
 
 
 def load_requested(request: DataRequest) -> ImageData:
     """Loads the data that was asked for."""
     return load_data(
         request.source, limit=request.limit, image_size=request.image_size, seed=request.seed
+    )
+
+
+def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
+    """Describes loaded data for run.toml."""
+    return DataConfig(
+        source=findable(data.name),
+        limit=limit,
+        image_size=data.image_size,
+        seed=seed,
+        fingerprint=data.fingerprint,
+        split_digest=data.split_digest,
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+        classes=data.classes,
     )
 
 
@@ -79,13 +98,17 @@ def start(
         training=training,
     )
     folder.check(config)
-    _say_crowded(device, reporter)
-    with folder.lock():
-        opened = folder.open(config)
-        plugin = search.aim.plugin if search else None
-        yield Session(
-            folder, opened, data, device, reporter, request.loaders, request.track, plugin
-        )
+    with disconnecting():
+        placement = request.placement.resolve(wants_gpu=device.is_cuda)
+        if placement is None:
+            _say_crowded(device, reporter)
+        with folder.lock():
+            opened = folder.open(config)
+            plugin = search.aim.plugin if search else None
+            yield Session(
+                folder, opened, data, device, reporter, request.loaders, request.track, plugin,
+                placement,
+            )  # fmt: skip
 
 
 def _say_crowded(device: Device, reporter: Reporter) -> None:
@@ -105,14 +128,18 @@ def reopen(
     loaders: int | None = None,
     deterministic: bool = False,
     track: tuple[str, ...] = (),
+    placement: PlacementRequest = HERE,
 ) -> Iterator[Session]:
     """Opens a run folder with the data and recipe that it was made with."""
     config = folder.read()
     picked = pick_device(device, deterministic=deterministic)
     data = _same_data(folder, config.data)
-    _say_crowded(picked, reporter)
-    with folder.lock():
-        yield Session(folder, config, data, picked, reporter, loaders, track)
+    with disconnecting():
+        placed = placement.resolve(wants_gpu=picked.is_cuda)
+        if placed is None:
+            _say_crowded(picked, reporter)
+        with folder.lock():
+            yield Session(folder, config, data, picked, reporter, loaders, track, placement=placed)
 
 
 def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:

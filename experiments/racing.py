@@ -10,7 +10,7 @@ from experiments.grid_outcome import Outcome
 from nas.evaluation import Evaluation
 from scaling.decision import Decision, Training, decide
 from scaling.grid import Candidate, GridResult, rank
-from scaling.race import RacePlan, race
+from scaling.race import Ahead, RacePlan, race
 
 __all__ = ["Train", "exhaustive_outcome", "raced_outcome"]
 
@@ -18,8 +18,13 @@ __all__ = ["Train", "exhaustive_outcome", "raced_outcome"]
 Train = Callable[[Candidate, str, int, int], Evaluation | None]
 
 
-def raced_outcome(candidates: Sequence[Candidate], train: Train, plan: RacePlan) -> Outcome:
-    """Races the candidates; the best expected first, after the chosen one."""
+def raced_outcome(
+    candidates: Sequence[Candidate], train: Train, plan: RacePlan, *, ahead: Ahead | None = None
+) -> Outcome:
+    """Races the candidates; the best expected first, after the chosen one.
+
+    `ahead` is told of each rung's trainings (candidate, epochs, seed) before they are asked for.
+    """
     seconds: defaultdict[str, float] = defaultdict(float)
 
     def evaluate(candidate: Candidate, epochs: int, seed: int) -> float | None:
@@ -29,7 +34,7 @@ def raced_outcome(candidates: Sequence[Candidate], train: Train, plan: RacePlan)
         seconds[candidate.fingerprint] += evaluation.seconds
         return evaluation.accuracy
 
-    done = race(candidates, evaluate, plan)
+    done = race(candidates, evaluate, plan, ahead=ahead)
     results = tuple(
         GridResult(candidate, _longest(done.trainings, number), seconds[candidate.fingerprint])
         for number, candidate in enumerate(candidates)

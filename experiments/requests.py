@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
+from experiments.parallel.request import HERE, PlacementRequest
 from experiments.prepare import DataRequest
 from experiments.recipes import parse_overrides
 from experiments.run import RunPlan
@@ -33,6 +34,7 @@ def data_request(
     overrides: list[str] | None = None,
     epochs: int | None = None,
     loaders: int | None = None,
+    placement: PlacementRequest = HERE,
     deterministic: bool = False,
     track: list[str] | None = None,
 ) -> DataRequest:
@@ -43,7 +45,7 @@ def data_request(
         values["epochs"] = epochs
     return DataRequest(
         source, limit, image_size, seed, device, recipe, values, loaders,
-        deterministic=deterministic, track=trackers,
+        deterministic=deterministic, track=trackers, placement=placement,
     )  # fmt: skip
 
 

@@ -8,7 +8,14 @@ from experiments.arch import resolve_arch
 from experiments.export import Exported
 from experiments.export_step import export_arch
 from experiments.family_step import member_rows, write_family
-from experiments.final_step import FinalRow, fit_baselines, train_members, train_seeds
+from experiments.final_step import (
+    Final,
+    FinalRow,
+    fit_baselines,
+    train_ahead,
+    train_members,
+    train_seeds,
+)
 from experiments.results import write_results
 from experiments.scale_step import GridPlan, grid_work, run_grid
 from experiments.search_step import run_search, search_work, typical_spec
@@ -107,17 +114,13 @@ def _baselines(session: Session, base: ArchSpec, plan: RunPlan) -> list[FinalRow
     if not plan.baselines:
         return []
     session.reporter.step("Train the baselines")
-    with session.folder.timed("baselines"):
+    folder, recipe, specs = session.folder, session.config.recipe, fit_baselines(base)
+    with folder.timed("baselines"):
+        path = folder.baselines_path
+        train_ahead(session, [Final(s, s.name, path, recipe, plan.seeds) for s in specs])
         return [
-            train_seeds(
-                session,
-                spec,
-                session.folder.baselines_path,
-                role="baseline",
-                recipe=session.config.recipe,
-                seeds=plan.seeds,
-            )
-            for spec in fit_baselines(base)
+            train_seeds(session, spec, path, role="baseline", recipe=recipe, seeds=plan.seeds)
+            for spec in specs
         ]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.arch import Arch
+from experiments.config import TrainingConfig
 from experiments.family_step import base_document
 from experiments.grid_outcome import Outcome, constants_document, grid_row, named, without_nan
 from experiments.inheriting import base_start, heir
+from experiments.parallel.ahead import prefetch
+from experiments.parallel.jobs import evaluation_job
 from experiments.racing import exhaustive_outcome, raced_outcome
 from experiments.session import Session
 from nas.evaluation import Evaluation
@@ -101,6 +105,8 @@ def grid_work(session: Session, base: ArchSpec, plan: GridPlan) -> float:
 def _exhaustive(
     session: Session, chosen: tuple[Candidate, ...], plan: GridPlan, trained: Path | None
 ) -> Outcome:
+    entries = [(c, plan.epochs, index) for c in chosen for index in range(plan.seeds)]
+    _train_ahead(session, entries, trained)
     results: list[GridResult] = []
     for number, candidate in enumerate(chosen, 1):
         place = f"{number}/{len(chosen)}"
@@ -125,10 +131,38 @@ def _raced(
             session, candidate, place, epochs=epochs, index=index, trained=trained
         )
 
-    outcome = raced_outcome(chosen, train, plan.as_race(len(session.data.validation)))
+    outcome = raced_outcome(
+        chosen, train, plan.as_race(len(session.data.validation)),
+        ahead=lambda entries: _train_ahead(session, entries, trained),
+    )  # fmt: skip
     if left > 0:
         session.reporter.skip(left)
     return outcome
+
+
+def _train_ahead(
+    session: Session, entries: Iterable[tuple[Candidate, int, int]], trained: Path | None
+) -> None:
+    """Trains candidates, for so many epochs with the seed of that number, where in parallel."""
+    if session.placement is None:
+        return
+    jobs = [
+        evaluation_job(
+            session, candidate.spec, seed=_seed(session, index), epochs=epochs,
+            name=f"{named(candidate)}, {epochs} epochs, seed {index + 1}",
+            start=_start(candidate, trained),
+        )
+        for candidate, epochs, index in entries
+    ]  # fmt: skip
+    prefetch(session, jobs)
+
+
+def _seed(session: Session, index: int) -> int:
+    return derive_seed(session.config.seed, "grid", index)
+
+
+def _start(candidate: Candidate, trained: Path | None) -> TrainingConfig | None:
+    return None if trained is None else heir(candidate.spec, trained)
 
 
 def _best_so_far(results: list[GridResult], plan: GridPlan) -> str:
@@ -166,8 +200,7 @@ def train_candidate(
 
     It grows from the weights of the base's checkpoint `trained`, where that is given.
     """
-    seed = derive_seed(session.config.seed, "grid", index)
-    start = None if trained is None else heir(candidate.spec, trained)
+    seed, start = _seed(session, index), _start(candidate, trained)
     known = session.is_known(candidate.spec, seed=seed, epochs=epochs, start=start)
     try:
         evaluation = session.evaluate(candidate.spec, seed=seed, epochs=epochs, start=start)

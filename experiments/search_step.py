@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from experiments.costing import costing_of
 from experiments.fronts import believed_front, front_entries, to_confirm
 from experiments.goals import goal_of
 from experiments.hinting import hinted
+from experiments.parallel.ahead import prefetch
+from experiments.parallel.jobs import evaluation_job
 from experiments.search_display import result_text
 from experiments.search_results import front_of_trials, write_search
 from experiments.search_seeds import SeedSearch, search_seeds, write_seeds
@@ -229,4 +231,14 @@ def _confirmed(
     return confirm(
         trials, evaluate, goal,
         count=max(1, asked.confirm), repeats=repeats, seed=session.config.seed, expected=expected,
+        ahead=lambda entries: _train_ahead(session, entries, asked.epochs),
     )  # fmt: skip
+
+
+def _train_ahead(session: Session, entries: Sequence[tuple[ArchSpec, int]], epochs: int) -> None:
+    if session.placement is not None:
+        jobs = [
+            evaluation_job(session, spec, seed=seed, epochs=epochs, name=f"{spec.name}, {seed}")
+            for spec, seed in entries
+        ]
+        prefetch(session, jobs)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 NEEDED = "only --resume and --evaluator imagenet need neither data nor a folder"
-FREE = ("resume", "json", "device", "loaders", "deterministic")  # of what run.toml says nothing
+FREE = (  # of what run.toml says nothing
+    "resume", "json", "device", "loaders", "deterministic",
+    "workers", "ray", "cpus", "gpus", "retries",
+)  # fmt: skip
 
 
 # fmt: off
@@ -39,7 +42,9 @@ def search(
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
     ceiling: o.Ceiling = None,
-    recipe: o.Recipe = "fast", set_: o.Set = None, loaders: o.Loaders = None,
+    recipe: o.Recipe = "fast", set_: o.Set = None,
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
@@ -50,8 +55,14 @@ def search(
             objective=objective, exponent=exponent, trials=trials,
         )  # fmt: skip
         return
+    from experiments.parallel.request import PlacementRequest
+
+    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
     if resume is not None:
-        how = {"device": device, "loaders": loaders, "deterministic": deterministic}
+        how = {
+            "device": device, "loaders": loaders, "deterministic": deterministic,
+            "placement": placement,
+        }  # fmt: skip
         _resumed(context, resume, json, how)
         return
     if data is None or out is None:
@@ -72,7 +83,7 @@ def search(
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, loaders=loaders, deterministic=deterministic,
+        overrides=set_, loaders=loaders, deterministic=deterministic, placement=placement,
     )  # fmt: skip
     with opened(request, out, json, asked) as session:
         _finish(session, json)

@@ -12,13 +12,15 @@ from typing import Any
 
 from experiments.amounts import format_count
 from experiments.checkpoint import TrainingInfo, read_info, save_network
-from experiments.config import DataConfig, RunConfig, TrainingConfig
+from experiments.config import RunConfig, TrainingConfig
 from experiments.data import ImageData, findable
 from experiments.device import Device
 from experiments.evaluating import Training, test_accuracy, train_job
 from experiments.files import check_room
 from experiments.inheriting import begun_as, starting
 from experiments.metrics import add_metrics
+from experiments.parallel.jobs import final_key
+from experiments.parallel.placement import Placement
 from experiments.progress import Reporter
 from experiments.ranked.plan import Ranks
 from experiments.recipes import Recipe
@@ -32,26 +34,10 @@ from nas.evaluation import Evaluation
 from nas.objective import Plugin
 from search_spaces.codec import fingerprint
 from search_spaces.cost import cost
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, RunError
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Session", "data_config"]
-
-
-def data_config(data: ImageData, *, limit: int | None, seed: int) -> DataConfig:
-    """Describes loaded data for run.toml."""
-    return DataConfig(
-        source=findable(data.name),
-        limit=limit,
-        image_size=data.image_size,
-        seed=seed,
-        fingerprint=data.fingerprint,
-        split_digest=data.split_digest,
-        train=len(data.train),
-        validation=len(data.validation),
-        test=len(data.test),
-        classes=data.classes,
-    )
+__all__ = ["Session"]
 
 
 def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
@@ -60,12 +46,17 @@ def _file_bytes(spec: ArchSpec, recipe: Recipe) -> int:
     return 3 * 4 * int(cost(spec).params) * tensors
 
 
+def _resume_path(path: Path, key: str) -> Path:
+    return path.parent / f".{path.stem}.{key}.resume"
+
+
 @dataclass(frozen=True)
 class Session:
     """Trains networks of one run, never the same one twice.
 
-    `plugin` is the reward of the user's own that the command asked for. `ranks` train a network
-    together that is trained to the end (None: this process does it).
+    `plugin` is the reward of the user's own that the command asked for; `placement` says where
+    trainings in parallel run (None: there are none, all are in this process). `ranks` train a
+    network together that is trained to the end (None: this process does it).
     """
 
     folder: RunFolder
@@ -76,12 +67,18 @@ class Session:
     loaders: int | None = None
     track: tuple[str, ...] = ()
     plugin: Plugin | None = None
+    placement: Placement | None = None
     ranks: Ranks | None = None
 
     @cached_property
     def log(self) -> EvaluationLog:
         """Opens the log of finished trainings."""
         return self.folder.evaluations()
+
+    @cached_property
+    def failures(self) -> dict[str, str]:
+        """Holds the errors of trainings that failed in other processes, by key."""
+        return {}
 
     def short_recipe(self, epochs: int) -> Recipe:
         """Returns the run's recipe for an evaluation: that many epochs, validated at the end."""
@@ -138,6 +135,7 @@ class Session:
         known = self.log.get(key)
         if known is not None:
             return known
+        self._raise_failed(key)
         name = f"{spec.name}, {format_count(cost(spec).macs)} MACs"
         self.reporter.running(name)
         begun = time.perf_counter()
@@ -153,6 +151,10 @@ class Session:
         )  # fmt: skip
         self.log.add(key, evaluation)
         return evaluation
+
+    def _raise_failed(self, key: str) -> None:
+        if key in self.failures:
+            raise RunError(self.failures[key])
 
     def info(self, spec: ArchSpec, recipe: Recipe, seed: int, weights: str = "") -> TrainingInfo:
         """Describes a training for its checkpoint, before it has results."""
@@ -193,6 +195,26 @@ class Session:
         replaces: bool = False,
         start: TrainingConfig | None = None,
     ) -> TrainingInfo:
+        """Trains a network as `train_checkpoint` does, and adds its curves to the run's."""
+        info = self.train_checkpoint(
+            spec, path, recipe=recipe, seed=seed, replaces=replaces, start=start
+        )
+        # Also where a training was killed while it was ended, its checkpoint safe.
+        add_metrics(self.folder, path.stem, info)
+        key = self._file_key(spec, recipe, seed, start)
+        _resume_path(path, key).unlink(missing_ok=True)
+        return info
+
+    def train_checkpoint(
+        self,
+        spec: ArchSpec,
+        path: Path,
+        *,
+        recipe: Recipe,
+        seed: int,
+        replaces: bool = False,
+        start: TrainingConfig | None = None,
+    ) -> TrainingInfo:
         """Trains a network to the end, reads the test part once, and saves the checkpoint.
 
         A training that was finished before is read back; one that was interrupted goes on where
@@ -200,11 +222,11 @@ class Session:
         is done, where `replaces` allows it; otherwise it raises `InputError`, as it does where the
         disk has no room. `start` names weights to start from.
         """
+        self._raise_failed(final_key(path))
         self.reporter.running(f"{path.stem}: epoch 1/{recipe.epochs}")
-        weights = start.digest if start else ""
-        wanted = self.info(spec, recipe, seed, weights)
-        key = hashlib.sha256(self.key(spec, recipe, seed, weights).encode()).hexdigest()[:16]
-        resume = path.parent / f".{path.stem}.{key}.resume"
+        wanted = self.info(spec, recipe, seed, start.digest if start else "")
+        key = self._file_key(spec, recipe, seed, start)
+        resume = _resume_path(path, key)
         tracked = Tracked(path.stem, key, settings(wanted, recipe))
         with Tracking(
             self.track, self.folder.path, tracked, on_note=self.reporter.note
@@ -220,10 +242,17 @@ class Session:
                 info = replace(wanted, metrics={**self._metrics(trained), **grown})
                 save_network(path, trained.network, info)
             tracking.ended({name: info.metrics[name] for name in RESULTS})
-        # Also where a training was killed while it was ended, its checkpoint safe.
-        add_metrics(self.folder, path.stem, info)
-        resume.unlink(missing_ok=True)
         return info
+
+    def is_trained(self, spec: ArchSpec, path: Path, *, recipe: Recipe, seed: int) -> bool:
+        """Tells whether `train_checkpoint` would read this training back."""
+        return self._finished(path, self.info(spec, recipe, seed), replaces=True)
+
+    def _file_key(
+        self, spec: ArchSpec, recipe: Recipe, seed: int, start: TrainingConfig | None
+    ) -> str:
+        name = self.key(spec, recipe, seed, start.digest if start else "")
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     def _train(
         self,
@@ -240,49 +269,22 @@ class Session:
             spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True
         )
         if self.ranks is not None and self.ranks.count > 1:
-            trained = self._train_on_ranks(spec, recipe, seed, resume, tracking, progress, start)
-        else:
-            trained = train(
-                spec,
-                self.data,
-                recipe,
-                seed=seed,
-                device=self.device,
-                resume=resume,
-                on_epoch=both(progress.epoch, tracking.epoch),
-                **starting(start),
-                engine=Engine(
-                    loaders=self.loaders,
-                    on_note=self.reporter.note,
-                    on_start=both(progress.started, tracking.started),
-                    on_step=progress.step,
-                ),
+            from experiments.ranked.driver import train_in_session  # noqa: PLC0415 (Ray)
+
+            trained = train_in_session(
+                self, self.ranks, spec, recipe, seed, resume, tracking, progress, start=start
             )
+        else:
+            engine = Engine(
+                loaders=self.loaders, on_note=self.reporter.note, on_step=progress.step,
+                on_start=both(progress.started, tracking.started),
+            )  # fmt: skip
+            trained = train(
+                spec, self.data, recipe, seed=seed, device=self.device, resume=resume,
+                on_epoch=both(progress.epoch, tracking.epoch), engine=engine, **starting(start),
+            )  # fmt: skip
         progress.ended()
         return trained
-
-    def _train_on_ranks(
-        self,
-        spec: ArchSpec,
-        recipe: Recipe,
-        seed: int,
-        resume: Path,
-        tracking: Tracking,
-        progress: TrainingProgress,
-        start: TrainingConfig | None,
-    ) -> Trained:
-        from experiments.ranked.driver import Listener, train_on_ranks  # noqa: PLC0415 (Ray)
-        from experiments.ranked.task import RankTask  # noqa: PLC0415
-
-        assert self.ranks is not None
-        task = RankTask(
-            spec, recipe, self.config.data, self.data.mean, self.data.std, seed, resume.resolve(),
-            start, deterministic=self.device.deterministic, loaders=self.loaders,
-        )  # fmt: skip
-        listener = Listener(
-            progress, on_note=self.reporter.note, on_start=tracking.started, on_epoch=tracking.epoch
-        )
-        return train_on_ranks(task, self.ranks, listener, num_classes=self.data.num_classes)
 
     def _metrics(self, trained: Trained) -> dict[str, Any]:
         """Returns a training's results; this is the one place that reads the test part."""

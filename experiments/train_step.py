@@ -85,13 +85,12 @@ def training_asked(
 def resumed(
     folder: Path,
     reporter: Reporter,
-    *,
-    device: str,
-    loaders: int | None,
-    deterministic: bool = False,
-    track: tuple[str, ...] = (),
+    **how: Any,
 ) -> Iterator[tuple[Session, ArchSpec]]:
-    """Opens what `nas train` was asked in a folder; raises `InputError` where that was nothing."""
+    """Opens what `nas train` was asked in a folder; `how` is what `reopen` takes.
+
+    Raises `InputError` where it was asked nothing.
+    """
     run = RunFolder(folder)
     asked = run.read().training
     if asked is None:
@@ -99,9 +98,7 @@ def resumed(
             f"{folder}: holds no training of `nas train`; a run goes on with its own command"
         )
     spec = spec_from_json(asked.spec, where=str(run.config_path))
-    with reopen(
-        run, reporter, device=device, loaders=loaders, deterministic=deterministic, track=track
-    ) as session:
+    with reopen(run, reporter, **how) as session:
         yield session, spec
 
 

@@ -11,10 +11,12 @@ from scaling.grid import Candidate, spread
 from scaling.surface import fit_surface
 from search_spaces.errors import InputError, RunError
 
-__all__ = ["Evaluate", "Race", "RacePlan", "full_work", "race", "rungs", "work"]
+__all__ = ["Ahead", "Evaluate", "Race", "RacePlan", "full_work", "race", "rungs", "work"]
 
 # Trains a candidate for so many epochs with the seed of that number; None: it failed.
 Evaluate = Callable[[Candidate, int, int], float | None]
+# Is told of the (candidate, epochs, seed) that are about to be trained.
+Ahead = Callable[[Sequence[tuple[Candidate, int, int]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +99,25 @@ def rungs(plan: RacePlan) -> tuple[tuple[int, int], ...]:
     return (*short, *((plan.epochs, seed) for seed in range(plan.seeds)))
 
 
-def race(candidates: Sequence[Candidate], evaluate: Evaluate, plan: RacePlan) -> Race:
+def race(
+    candidates: Sequence[Candidate],
+    evaluate: Evaluate,
+    plan: RacePlan,
+    *,
+    ahead: Ahead | None = None,
+) -> Race:
     """Trains candidates, fewer and longer from rung to rung, and decides between those at the end.
 
     The first rung trains them all, or as many as half of the work allows, spread over the range:
     the surface stands in for the others. After each rung those that the surface or the paired test
     rejects are out, and the best expected of the rest go on. The same candidates, plan and
-    accuracies give the same race, so that one whose trainings are looked up continues.
+    accuracies give the same race, so that one whose trainings are looked up continues. `ahead` is
+    told of each rung's trainings before any of them, and may do them all at once.
     Raises `InputError` where the work allowed is less than the race of two candidates takes, and
     `RunError` where too few trainings succeed.
     """
     plan.check(len(candidates))
-    running = _Running(tuple(candidates), evaluate, plan)
+    running = _Running(tuple(candidates), evaluate, plan, ahead)
     ladder = rungs(plan)
     for number, (epochs, seed) in enumerate(ladder):
         entrants = running.entrants(number, ladder)
@@ -122,8 +131,13 @@ class _Running:
     """Keeps what a race has spent and seen."""
 
     def __init__(
-        self, candidates: tuple[Candidate, ...], evaluate: Evaluate, plan: RacePlan
+        self,
+        candidates: tuple[Candidate, ...],
+        evaluate: Evaluate,
+        plan: RacePlan,
+        ahead: Ahead | None,
     ) -> None:
+        self.ahead = ahead
         self.candidates, self.evaluate, self.plan = candidates, evaluate, plan
         self.whole = full_work(candidates, plan)
         self.left = self.whole * plan.share
@@ -133,6 +147,8 @@ class _Running:
 
     def train(self, entrants: Sequence[int], epochs: int, seed: int) -> None:
         """Trains candidates at a rung."""
+        if self.ahead is not None:
+            self.ahead([(self.candidates[number], epochs, seed) for number in entrants])
         for number in entrants:
             candidate = self.candidates[number]
             self.left -= work(candidate, epochs)

@@ -13,6 +13,8 @@ import numpy as np
 from experiments.data import ImageData
 from experiments.device import Device, pick_device
 from experiments.fidelity import Fidelity, Plan, train_all
+from experiments.parallel.cluster import disconnecting
+from experiments.parallel.placement import Placement
 from experiments.prepare import DataRequest, load_requested
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
@@ -126,9 +128,12 @@ def check_proxy(options: ProxyOptions, request: DataRequest, reporter: Reporter)
     )
     plan = Plan(specs, proxy, Fidelity(data, recipe, side, True), options.seeds, request.seed)
     log = EvaluationLog(options.keep)
-    return _document(
-        plan, options.scores, space.name, log, device, reporter, loaders=request.loaders
-    )
+    with disconnecting():
+        placement = request.placement.resolve(wants_gpu=device.is_cuda)
+        return _document(
+            plan, options.scores, space.name, log, device, reporter,
+            loaders=request.loaders, placement=placement,
+        )  # fmt: skip
 
 
 def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def check_run(options: ProxyOptions, session: Session) -> dict[str, Any]:
     with session.folder.timed("proxy"):
         document = _document(
             plan, options.scores, space.name, session.log, session.device, session.reporter,
-            loaders=session.loaders,
+            loaders=session.loaders, placement=session.placement,
         )  # fmt: skip
     session.folder.write_json(session.folder.proxy_path, document)
     return document
@@ -168,8 +173,9 @@ def _document(
     reporter: Reporter,
     *,
     loaders: int | None,
+    placement: Placement | None,
 ) -> dict[str, Any]:
-    networks = train_all(plan, log, device, reporter, loaders=loaders)
+    networks = train_all(plan, log, device, reporter, loaders=loaders, placement=placement)
     if scores:
         _score(plan, networks, scores, device)
     rows, seconds = trust_rows(networks), trust_seconds(networks)

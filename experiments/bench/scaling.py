@@ -12,10 +12,11 @@ from typing import Any
 from experiments.amounts import format_count, format_seconds
 from experiments.arch import adapted, resolve_arch
 from experiments.data import ImageData
-from experiments.device import Device, pick_device
-from experiments.fidelity import Fidelity, train_once
+from experiments.device import pick_device
+from experiments.fidelity import Fidelity, Trainer
 from experiments.files import write_atomic
 from experiments.latency import measure
+from experiments.parallel.cluster import disconnecting
 from experiments.prepare import DataRequest, load_requested
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
@@ -98,8 +99,11 @@ def bench_scaling(asked: ScalingBench, request: DataRequest, reporter: Reporter)
             "use more images or a smaller --set batch_size"
         )
     points = [each for study in asked.studies for each in _points(asked, study, loaded)]
-    trainer = _Trainer(loaded, recipe, device, reporter, request, EvaluationLog(asked.keep))
-    trainer.train(points, asked.seeds)
+    with disconnecting():
+        log, placement = EvaluationLog(asked.keep), request.placement
+        at = placement.resolve(wants_gpu=device.is_cuda)
+        trainer = Trainer(log, device, reporter, request.loaders, at)
+        _Study(loaded, recipe, request, trainer).train(points, asked.seeds)
     document = {
         "training_images": len(loaded.train),
         "test_images": len(loaded.test),
@@ -129,21 +133,25 @@ def _points(asked: ScalingBench, study: str, data: ImageData) -> Iterator[Measur
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Trainer:
+class _Study:
     """Trains points seed by seed, so that what is there at any time is about even."""
 
     data: ImageData
     recipe: Recipe
-    device: Device
-    reporter: Reporter
     request: DataRequest
-    log: EvaluationLog
+    trainer: Trainer
+
+    @property
+    def reporter(self) -> Reporter:
+        """Returns what is told of progress."""
+        return self.trainer.reporter
 
     def train(self, points: Sequence[Measured], seeds: int) -> None:
         """Fills in what each point's trainings found."""
         todo = [(each, self.request.seed + n) for n in range(seeds) for each in points]
         self._estimate(todo)
         self.reporter.plan(sum(self._fidelity(each).work(each.point.spec) for each, _ in todo))
+        self.trainer.ahead([(self._fidelity(each), each.point.spec, seed) for each, seed in todo])
         for each, seed in todo:
             found = self._trained(each, seed)
             if found is not None:
@@ -155,19 +163,14 @@ class _Trainer:
     def _trained(self, each: Measured, seed: int) -> Evaluation | None:
         spec, fidelity = each.point.spec, self._fidelity(each)
         key, name = fidelity.key(spec, seed), f"{spec.name}, seed {seed}"
-        known = self.log.get(key)
+        known = self.trainer.log.get(key)
         try:
-            found = known or train_once(
-                fidelity, fidelity.placed(spec), seed, self.device, self.reporter,
-                self.request.loaders,
-            )  # fmt: skip
+            found = known or self.trainer.train(fidelity, fidelity.placed(spec), seed)
         except RunError as error:
             each.failed[seed] = str(error)
             self.reporter.note(f"{name} failed: {error}")
             self.reporter.skip(fidelity.work(spec))
             return None
-        if known is None:
-            self.log.add(key, found)
         text = f"{name}: {found.test_accuracy or 0:.1%}"
         self.reporter.finish(fidelity.work(spec), text, now=known is None)
         return found
@@ -180,7 +183,7 @@ class _Trainer:
         missing = {
             self._fidelity(each).key(each.point.spec, seed): each
             for each, seed in todo
-            if self.log.get(self._fidelity(each).key(each.point.spec, seed)) is None
+            if self.trainer.log.get(self._fidelity(each).key(each.point.spec, seed)) is None
         }
         if not missing:
             return
@@ -198,7 +201,9 @@ class _Trainer:
     def _rate(self, base: Measured) -> float:
         """Times a training step of a base; returns seconds for a unit of work."""
         spec, batch = base.point.spec, self.recipe.batch_size
-        step = measure(spec, device=self.device, batch=batch, work="training", seconds=TIMED)
+        step = measure(
+            spec, device=self.trainer.device, batch=batch, work="training", seconds=TIMED
+        )
         return step.median / (float(cost(spec).activations) * batch)
 
 

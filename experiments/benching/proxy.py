@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-WITH_RUN = {"run", "networks", "seeds", "scores", "device", "loaders", "json"}
+WITH_RUN = {
+    "run", "networks", "seeds", "scores", "device", "loaders", "json",
+    "workers", "ray", "cpus", "gpus", "retries",
+}  # fmt: skip
 
 Run = Annotated[
     Path | None,
@@ -62,6 +65,11 @@ def proxy(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
+    workers: o.Workers = None,
+    ray: o.Ray = None,
+    cpus: o.Cpus = None,
+    gpus: o.Gpus = None,
+    retries: o.Retries = None,
     loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -71,6 +79,7 @@ def proxy(
     """Trains random networks by a proxy and by the full recipe; says whether their orders agree."""
     from experiments.amounts import parse_count
     from experiments.bench.proxy import ProxyOptions, check_proxy
+    from experiments.parallel.request import PlacementRequest
     from experiments.requests import data_request
 
     options = ProxyOptions(
@@ -79,15 +88,17 @@ def proxy(
         target_macs=None if target_macs is None else parse_count(target_macs, what="--target-macs"),
         proxy_limit=proxy_limit, proxy_resolution=proxy_resolution,
     )  # fmt: skip
+    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
     if run is not None:
         _refuse_own(context, run)
-        _show(_checked(run, options, device, loaders, json), json)
+        how = {"loaders": loaders, "placement": placement}
+        _show(_checked(run, options, device, json, how), json)
         return
     if data is None:
         raise InputError("`nas bench proxy` needs --data, or --run to take a run's")
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
-        overrides=set_, epochs=epochs, loaders=loaders,
+        overrides=set_, epochs=epochs, loaders=loaders, placement=placement,
     )  # fmt: skip
     with reporting(json) as reporter:
         document = check_proxy(options, request, reporter)
@@ -105,15 +116,13 @@ def _refuse_own(context: typer.Context, run: Path) -> None:
 
 
 def _checked(
-    run: Path, options: ProxyOptions, device: str, loaders: int | None, quiet: bool
+    run: Path, options: ProxyOptions, device: str, quiet: bool, how: Mapping[str, Any]
 ) -> dict[str, Any]:
-    from dataclasses import replace
-
     from experiments.bench.proxy import check_run
     from experiments.report import write_report
 
-    with reopened(run, quiet, device) as session:
-        document = check_run(options, replace(session, loaders=loaders))
+    with reopened(run, quiet, device, **how) as session:
+        document = check_run(options, session)
         write_report(session.folder)
     return document
 

@@ -52,12 +52,15 @@ def scaling(
     divisor: so.Divisor = None, fixed_ends: so.FixedEnds = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
     recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
-    loaders: o.Loaders = None, seed: o.Seed = 0, device: o.Device = "auto",
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
+    seed: o.Seed = 0, device: o.Device = "auto",
     keep: Keep = None, figure: Figure = None, page: Page = None, json: o.Json = False,
 ) -> None:
     """Trains bases scaled by one dimension and by all, at counted MACs; says which is ahead."""
     from experiments.amounts import parse_count
     from experiments.bench.scaling import ScalingBench, bench_scaling
+    from experiments.parallel.request import PlacementRequest
     from experiments.requests import data_request
     from experiments.scale_options import RoundingOptions
     from scaling.compound import Constants
@@ -73,6 +76,7 @@ def scaling(
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
         overrides=set_, epochs=epochs, loaders=loaders,
+        placement=PlacementRequest(workers, ray, cpus, gpus, retries),
     )
     with reporting(json) as reporter:
         document = bench_scaling(asked, request, reporter)

@@ -72,9 +72,10 @@ def _faults(job: Mapping[str, Any]) -> Iterator[str]:
 def _group_faults(group: Mapping[str, Any], is_head: bool) -> Iterator[str]:
     if not all(isinstance(value, str) for value in group.get("rayStartParams", {None: 0}).values()):
         yield "rayStartParams must hold strings"
-    counts = [group.get(name) for name in ("minReplicas", "replicas", "maxReplicas")]
-    if not is_head and not (all(isinstance(n, int) for n in counts) and counts == sorted(counts)):
-        yield f"replicas are {counts}, which must rise"
+    low, count, high = (group.get(f) for f in ("minReplicas", "replicas", "maxReplicas"))
+    numbers = isinstance(low, int) and isinstance(count, int) and isinstance(high, int)
+    if not is_head and not (numbers and low <= count <= high):
+        yield f"replicas are {count!r}, of {low!r} to {high!r}"
     pod = group.get("template", {}).get("spec", {})
     volumes = {volume.get("name") for volume in pod.get("volumes", [])}
     if not pod.get("containers"):

@@ -18,7 +18,7 @@ from typing import Any
 from experiments.parallel.placement import cores
 from search_spaces.errors import InputError
 
-__all__ = ["connect", "disconnecting", "resources", "versions"]
+__all__ = ["compare", "connect", "disconnecting", "resources", "versions"]
 
 CONNECT_SECONDS = 10.0
 HEAD_PORT = 6379
@@ -29,6 +29,10 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
+# Ray's head speaks gRPC: it answers HTTP/2's greeting with a frame of settings, of type 4. To join
+# anything else that listens would take Ray minutes to give up.
+SETTINGS_FRAME = b"\0\0\0\4\0\0\0\0\0"
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS_FRAME
 CHECK = (
     "is its head running (`ray status` on that machine), is the port right (6379), "
     "and have both machines the same Ray and Python?"
@@ -84,6 +88,8 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
     """
     if _is_up():
         return
+    if address is not None:
+        _probe(address)
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray  # noqa: PLC0415 (only trainings in parallel need it)
 
@@ -95,18 +101,27 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
             address="local", num_cpus=cores(), include_dashboard=False,
             object_store_memory=STORE_BYTES + int(1.2 * images), _temp_dir=str(folder), **quiet,
         )  # fmt: skip
+        _hush()
         return
-    _probe(address)
     try:
         ray.init(address=address, **quiet)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"--ray {address}: cannot join the cluster ({first}); {CHECK}") from None
+    _hush()
     try:
         _check_workers(versions())
     except BaseException:
         _end()
         raise
+
+
+def _hush() -> None:
+    """Keeps Ray from printing on stdout that a worker died: the job's own error says so."""
+    from ray._private import worker  # noqa: PLC0415 (there is no public switch)
+
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = False
 
 
 def _temporary_folder() -> Path:
@@ -129,10 +144,14 @@ def _probe(address: str) -> None:
     if not host or not port.isdigit():
         raise InputError(f"--ray {address!r}: write auto, or HOST:PORT as in 10.0.0.1:{HEAD_PORT}")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2).close()
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2) as connection:
+            connection.sendall(GREETING)
+            answer = connection.recv(len(SETTINGS_FRAME))
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(f"--ray {address} does not answer ({why}): {CHECK}") from None
+    if answer[3:4] != SETTINGS_FRAME[3:4]:
+        raise InputError(f"--ray {address} is not the head of a Ray cluster: {CHECK}")
 
 
 def _check_workers(ours: Mapping[str, str]) -> None:
@@ -151,7 +170,7 @@ def _check_workers(ours: Mapping[str, str]) -> None:
         name = node["NodeManagerHostname"]
         try:
             theirs = ray.get(answer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever the worker raised)
             first = str(error).strip().splitlines()[-1]
             raise InputError(
                 f"--ray: the worker {name} cannot run compound-nas ({first}); install the same "

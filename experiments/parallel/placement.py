@@ -67,8 +67,9 @@ class Placement:
             if wanted > have + ROUNDING:
                 option = f"--{'cpus' if name == 'core' else 'gpus'}"
                 least = f"at most --workers {math.floor(have / each + ROUNDING)}" if have else ""
+                plural = "" if each == 1 else "s"
                 raise InputError(
-                    f"{self.workers} trainings at once with {each:g} {name}s each need "
+                    f"{self.workers} trainings at once with {each:g} {name}{plural} each need "
                     f"{wanted:g} {name}s, and {where} has {have:g}: "
                     f"{least or f'{option} 0'}{f' (or a smaller {option})' if have else ''}"
                 )

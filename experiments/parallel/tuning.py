@@ -38,7 +38,7 @@ class _Run:
     """Holds a job that runs, its trial once Tune has made one, and when it must have ended."""
 
     job: Job
-    key: str
+    prepared: Prepared
     trial: Trial | None = None
     deadline: float | None = None
     was_killed: bool = False
@@ -79,7 +79,7 @@ class Bridge:
             over = self.fault is not None or self.ask(self.source.done) is not False
             return str(Searcher.FINISHED) if over else None
         job, work = prepared
-        self.runs[name] = _Run(job, work.key)
+        self.runs[name] = _Run(job, work)
         return {"package": Package.of(job.name, work.work)}
 
     def _next(self) -> tuple[Job, Prepared] | None:
@@ -120,8 +120,8 @@ class Bridge:
             self.ask(self._finished, run, outcome.evaluation)
 
     def _finished(self, run: _Run, evaluation: Evaluation) -> None:
-        if run.key:
-            self.log.add(run.key, evaluation)
+        if run.prepared.is_logged:
+            self.log.add(run.prepared.key, evaluation)
         self.source.finished(run.job, evaluation)
 
     def _why_lost(self, run: _Run) -> str:

@@ -89,11 +89,12 @@ class ShortTraining:
 class Prepared(Job):
     """Is a job that says itself what a worker does for it.
 
-    Its result is kept in the log of trainings as `key`; "" keeps it nowhere.
+    `key` names its training. Where it `is_logged`, the result is kept in the log of trainings.
     """
 
     work: Work
-    key: str = ""
+    key: str
+    is_logged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -23,7 +23,14 @@ from experiments.training.state import Progress, load_state
 from experiments.training_progress import TrainingProgress
 from search_spaces.errors import InputError, RunError
 
-__all__ = ["Listener", "train_on_ranks"]
+if TYPE_CHECKING:
+    from experiments.config import TrainingConfig
+    from experiments.recipes import Recipe
+    from experiments.session import Session
+    from experiments.tracking import Tracking
+    from search_spaces.spec import ArchSpec
+
+__all__ = ["Listener", "train_in_session", "train_on_ranks"]
 
 POLL_SECONDS = 0.25
 QUIET = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}
@@ -77,6 +84,31 @@ class Listener:
             self._last = record.epoch
             self.progress.epoch(record)
             self.on_epoch(record)
+
+
+def train_in_session(
+    session: Session,
+    ranks: Ranks,
+    spec: ArchSpec,
+    recipe: Recipe,
+    seed: int,
+    resume: Path,
+    tracking: Tracking,
+    progress: TrainingProgress,
+    *,
+    start: TrainingConfig | None,
+) -> Trained:
+    """Trains a network of a session on ranks, and tells its reporter and trackers."""
+    data = session.data
+    task = RankTask(
+        spec, recipe, session.config.data, data.mean, data.std, seed, resume.resolve(), start,
+        deterministic=session.device.deterministic, loaders=session.loaders,
+    )  # fmt: skip
+    listener = Listener(
+        progress,
+        on_note=session.reporter.note, on_start=tracking.started, on_epoch=tracking.epoch,
+    )  # fmt: skip
+    return train_on_ranks(task, ranks, listener, num_classes=data.num_classes)
 
 
 def train_on_ranks(

@@ -36,8 +36,6 @@ class Ranks:
                 f"--device {self.device} is one GPU and {self.count} ranks take one each; "
                 "use --device cuda"
             )
-        if self.count == 1 and self.address is not None:
-            raise InputError("--ray is where ranks train; give --ranks 2 or more")
 
     def use_gpus(self, nodes: Sequence[Node]) -> bool:
         """Tells whether the ranks train on GPUs: where asked to, or where there are any."""

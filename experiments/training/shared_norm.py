@@ -73,7 +73,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 def share_statistics(network: NetworkT, *, cuda: bool) -> NetworkT:
     """Makes a network's BatchNorm share its statistics over the process group; names stay."""
     if cuda:
-        converted: NetworkT = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: NetworkT = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:

@@ -8,11 +8,11 @@ import torch
 from experiments.config import RunConfig
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
-from experiments.prepare import DataRequest, start
+from experiments.prepare import DataRequest, data_config, start
 from experiments.progress import Reporter
 from experiments.recipes import Recipe, load_recipe
 from experiments.search_request import SearchRequest
-from experiments.session import Session, data_config
+from experiments.session import Session
 from experiments.store import RunFolder
 from search_spaces.codec import stages_from_strings
 from search_spaces.spec import ArchSpec

@@ -18,9 +18,10 @@ from experiments.data import load_data
 from experiments.device import Device
 from experiments.export import FORMATS, Exported, export_network, parse_formats
 from experiments.export_step import export_arch, export_document, export_folder
+from experiments.prepare import data_config
 from experiments.progress import Reporter
 from experiments.recipes import load_recipe
-from experiments.session import Session, data_config
+from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.tensors import Normalize
 from search_spaces.catalog import catalog_spec

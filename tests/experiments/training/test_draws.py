@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from experiments.tensors import Normalize
 from experiments.training.augment import Augment
 from experiments.training.share import Share
 
-RECIPES = {
+RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "shifted and flipped": ("fast", {"flip": "always"}),
     "cropped": ("efficientnet", {"auto_augment": "none"}),
     "erased": ("fast", {"erasing": 0.5}),

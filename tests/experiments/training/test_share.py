@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from tests.experiments.training.ranked import RECIPES, TINY
+from tests.experiments.training.ranked import RECIPES
 
 Found = dict[str, Any]
 
@@ -69,7 +69,3 @@ def test_what_ranks_cannot_share_is_refused(found: tuple[Found, Found, Found]) -
         batch, states = each["refused"]
         assert batch.startswith("batch_size is 63, which 2 ranks cannot share evenly")
         assert "put --out on a file system that they share" in states
-
-
-def test_the_network_has_what_sharing_must_get_right() -> None:
-    assert any(block.se_ratio for stage in TINY.stages for block in [stage.block])

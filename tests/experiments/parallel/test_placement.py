@@ -1,0 +1,137 @@
+"""What is refused before anything starts, and what a share of a machine comes to."""
+
+import socket
+import threading
+
+import pytest
+
+from experiments.parallel import Placement, place
+from experiments.parallel.cluster import compare, connect, versions
+from experiments.parallel.placement import cores
+from experiments.parallel.request import HERE, PlacementRequest
+from search_spaces.errors import InputError
+from tests.conftest import Caller
+
+
+def test_a_share_is_what_there_is_divided() -> None:
+    assert place(2, have_cpus=8).cpus == 4
+    assert place(3, have_cpus=8).cpus == 2
+    assert place(3, have_cpus=8).threads == 2
+    assert place(4, have_cpus=2, cpus=0.5).threads == 1
+    assert place(4, have_cpus=8, have_gpus=1, wants_gpu=True).gpus == 0.25
+    # Two GPUs and three trainings: one of 0.67 would leave no room beside it.
+    assert place(3, have_cpus=8, have_gpus=2, wants_gpu=True).gpus == 0.5
+    assert place(2, have_cpus=8, have_gpus=8, wants_gpu=True).gpus == 1
+    assert place(2, have_cpus=8, have_gpus=8).gpus == 0
+
+
+def test_the_shorter_limit_counts() -> None:
+    found = Placement(1, None, 1, 0, timeout=60)
+    assert (found.limit(None), found.limit(10), found.limit(90)) == (60, 10, 60)
+    assert Placement(1, None, 1, 0).limit(None) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"workers": 9}, "9 cores, and this machine has 8: at most --workers 8"),
+        ({"workers": 2, "cpus": 5.0}, "2 trainings at once with 5 cores each need 10 cores"),
+        ({"workers": 2, "gpus": 1.0}, "this machine has 0: --gpus 0"),
+        ({"workers": 3, "gpus": 0.5, "have_gpus": 1}, "at most --workers 2 (or a smaller --gpus)"),
+        ({"workers": 1, "address": "auto", "gpus": 1.0}, "the cluster has 0"),
+        ({"workers": 0}, "--workers is 0"),
+        ({"workers": 2, "cpus": 0.0}, "--cpus is 0"),
+        ({"workers": 2, "cpus": float("nan")}, "--cpus is nan"),
+        ({"workers": 2, "gpus": -1.0}, "--gpus is -1"),
+        ({"workers": 2, "gpus": 2.0, "have_gpus": 8}, "takes one GPU or a part of one"),
+        ({"workers": 2, "retries": -1}, "--retries is -1"),
+    ],
+)
+def test_more_than_there_is_is_refused(asked: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        place(**{"have_cpus": 8, **asked})  # type: ignore[arg-type]
+    assert message in str(refused.value)
+
+
+def test_one_training_at_a_time_stays_in_this_process() -> None:
+    assert HERE.resolve(wants_gpu=False) is None
+    assert PlacementRequest(workers=1).resolve(wants_gpu=False) is None
+    with pytest.raises(InputError, match="--cpus is for trainings in parallel; give --workers"):
+        PlacementRequest(workers=1, cpus=2)
+    found = PlacementRequest(workers=2, cpus=cores() / 2, retries=0).resolve(wants_gpu=False)
+    assert found == Placement(2, None, cores() / 2, 0, retries=0)
+
+
+def test_an_address_that_does_not_answer_is_refused_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(InputError) as refused:
+            connect(address)
+        assert f"--ray {address} does not answer (Connection refused)" in str(refused.value)
+        assert "`ray status`" in str(refused.value)
+        monkeypatch.setattr("experiments.parallel.cluster.CONNECT_SECONDS", 0.2)
+        taken.listen()  # takes the call and says nothing
+        with pytest.raises(InputError, match=f"--ray {address} does not answer .timed out"):
+            connect(address)
+
+
+def test_what_answers_and_is_no_head_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request")
+                connection.recv(1024)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(InputError, match=f"--ray {address} is not the head"):
+            connect(address)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ray://127.0.0.1:10001", "with --ray auto"),
+        ("head", "write auto, or HOST:PORT"),
+        ("head:port", "write auto, or HOST:PORT"),
+        ("no.such.host.invalid:6379", "does not answer"),
+    ],
+)
+def test_what_is_no_address_is_refused(address: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        connect(address)
+
+
+def test_a_worker_of_another_version_is_refused() -> None:
+    ours = versions()
+    compare(ours, dict(ours), "node-1")
+    for name in ("compound-nas", "torch", "Python"):
+        with pytest.raises(InputError) as refused:
+            compare(ours, {**ours, name: "0.0"}, "node-1")
+        assert f"the worker node-1 has {name} 0.0" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--gpus", 1), "--gpus is for trainings in parallel; give --workers or --ray"),
+        (("--workers", 500), "500 trainings at once with 1 core each need 500 cores"),
+        (("--ray", "127.0.0.1:1"), "--ray 127.0.0.1:1 does not answer"),
+    ],
+)
+def test_the_command_says_so_in_one_line(
+    call: Caller, words: tuple[object, ...], message: str
+) -> None:
+    outcome = call(
+        "search", "--data", "digits", "--limit", 200, "--target-macs", "2M", "--out", "x", *words
+    )
+    assert outcome.status == 2
+    assert message in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
