@@ -72,9 +72,9 @@ def _faults(job: Mapping[str, Any]) -> Iterator[str]:
 def _group_faults(group: Mapping[str, Any], is_head: bool) -> Iterator[str]:
     if not all(isinstance(value, str) for value in group.get("rayStartParams", {None: 0}).values()):
         yield "rayStartParams must hold strings"
-    low, count, high = (group.get(f) for f in ("minReplicas", "replicas", "maxReplicas"))
+    low, count, high = (group.get(f, "none") for f in ("minReplicas", "replicas", "maxReplicas"))
     numbers = isinstance(low, int) and isinstance(count, int) and isinstance(high, int)
-    if not is_head and not (numbers and low <= count <= high):
+    if not is_head and not (numbers and sorted((low, count, high)) == [low, count, high]):
         yield f"replicas are {count!r}, of {low!r} to {high!r}"
     pod = group.get("template", {}).get("spec", {})
     volumes = {volume.get("name") for volume in pod.get("volumes", [])}

