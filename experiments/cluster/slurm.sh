@@ -55,14 +55,31 @@ srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
     --num-cpus="$cpus" --num-gpus="$gpus" --temp-dir="$temporary" &
 steps+=($!)
 
-nas cluster wait "$address" --nodes 1 --seconds "$wait_seconds"
+
+# Waits until so many machines have joined, unless Ray ends on one of them.
+await() {
+    nas cluster wait "$address" --nodes "$1" --seconds "$wait_seconds" &
+    local waiting=$! step
+    while kill -0 "$waiting" 2>/dev/null; do
+        for step in "${steps[@]}"; do
+            if ! kill -0 "$step" 2>/dev/null; then
+                echo "Ray ended on a machine before all had joined; its log is above" >&2
+                kill "$waiting" 2>/dev/null || true
+                exit 1
+            fi
+        done
+        sleep 1
+    done
+    wait "$waiting"
+}
+await 1
 if ((${#nodes[@]} > 1)); then
     srun --overlap --nodes=$((${#nodes[@]} - 1)) --ntasks=$((${#nodes[@]} - 1)) \
         --ntasks-per-node=1 --exclude="$head" \
         ray start --block --address="$address" --min-worker-port=20000 --max-worker-port=29999 \
         --num-cpus="$cpus" --num-gpus="$gpus" &
     steps+=($!)
-    nas cluster wait "$address" --nodes "${#nodes[@]}" --seconds "$wait_seconds"
+    await "${#nodes[@]}"
 fi
 
 export NAS_ADDRESS=$address
