@@ -55,8 +55,7 @@ class Session:
     """Trains networks of one run, never the same one twice.
 
     `plugin` is the reward of the user's own that the command asked for; `placement` says where
-    trainings in parallel run (None: there are none, all are in this process). `ranks` train a
-    network together that is trained to the end (None: this process does it).
+    trainings in parallel run, `ranks` how many train one network (None: this process does it all).
     """
 
     folder: RunFolder
@@ -270,10 +269,8 @@ class Session:
         )
         if self.ranks is not None and self.ranks.count > 1:
             from experiments.ranked.driver import train_in_session  # noqa: PLC0415 (Ray)
-
-            trained = train_in_session(
-                self, self.ranks, spec, recipe, seed, resume, tracking, progress, start=start
-            )
+            how = (spec, recipe, seed, resume, tracking, progress)
+            trained = train_in_session(self, self.ranks, *how, start=start)
         else:
             engine = Engine(
                 loaders=self.loaders, on_note=self.reporter.note, on_step=progress.step,

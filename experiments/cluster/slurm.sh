@@ -19,6 +19,10 @@ cpus=@CPUS@
 gpus=@GPUS@
 wait_seconds=600
 export RAY_USAGE_STATS_ENABLED=0
+# Only this job's own processes may use its Ray; srun hands the token on in the environment.
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
+export RAY_agent_register_timeout_ms=300000 # on a busy machine or disk Ray starts slowly
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
 head_ip=$(srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address)

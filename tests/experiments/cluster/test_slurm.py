@@ -67,7 +67,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {
         **os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "FAKE_LOG": str(tmp_path / "log"),
         "SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "one,two", "TMPDIR": "/tmp",
-        "RAY_OBJECT_STORE_ALLOW_SLOW_STORAGE": "1", "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
         "RAY_DEFAULT_OBJECT_STORE_MEMORY_PROPORTION": "0.01",
     }  # fmt: skip
     for left in left_of(job):
