@@ -269,6 +269,7 @@ class Session:
         )
         if self.ranks is not None and self.ranks.count > 1:
             from experiments.ranked.driver import train_in_session  # noqa: PLC0415 (Ray)
+
             how = (spec, recipe, seed, resume, tracking, progress)
             trained = train_in_session(self, self.ranks, *how, start=start)
         else:
