@@ -254,15 +254,9 @@ class Session:
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     def _train(
-        self,
-        spec: ArchSpec,
-        recipe: Recipe,
-        seed: int,
-        resume: Path,
-        tracking: Tracking,
-        *,
-        start: TrainingConfig | None,
-    ) -> Trained:
+        self, spec: ArchSpec, recipe: Recipe, seed: int, resume: Path, tracking: Tracking,
+        *, start: TrainingConfig | None,
+    ) -> Trained:  # fmt: skip
         """Trains from the start or where a state was kept, and says how it goes."""
         progress = self._progress(
             spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True

@@ -177,6 +177,11 @@ def _fit(task: RankTask, ranks: Ranks, listener: Listener) -> None:
             for message in ray.get(post.take.remote()):
                 listener.hear(message)
         failure = ray.get(post.failure.remote())
+    except ray.exceptions.RayError as error:
+        raise RunError(
+            f"the cluster was lost ({type(error).__name__}); start it again, and the same command "
+            "goes on from the last state"
+        ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _raise(failure, ended[0] if ended else None)
