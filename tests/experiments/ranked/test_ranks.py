@@ -15,18 +15,23 @@ import torch
 from safetensors.torch import load_file
 
 from experiments.checkpoint import read_info
+from search_spaces.codec import spec_to_json
 from tests.conftest import COMMAND, ROOT
+from tests.experiments.training.ranked import TINY
 
 TRAIN = (
-    *("train", "mobilenetv2", "--data", "digits", "--limit", 300, "--resolution", 8),
-    *("--max-stride", 4, "--set", "dropout=0", "--set", "lr=0.02", "--set", "patience=0"),
+    *("--data", "digits", "--limit", 300, "--set", "dropout=0", "--set", "lr=0.05"),
+    *("--set", "patience=0"),
 )
 
 
 def start(folder: Path, *words: object) -> "subprocess.Popen[str]":
+    """Trains a network so small that rounding does not grow in it."""
+    spec = folder.parent / "tiny.json"
+    spec.write_text(spec_to_json(TINY))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*COMMAND, *map(str, (*TRAIN, *words)), "--out", str(folder), "--json"],
+        [*COMMAND, "train", str(spec), *map(str, (*TRAIN, *words)), "--out", str(folder), "--json"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -61,10 +66,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_same_training(folder: Path, alone: Path) -> None:
-    ours, theirs = (read_info(path / "mobilenetv2.safetensors") for path in (folder, alone))
+    ours, theirs = (read_info(path / "tiny.safetensors") for path in (folder, alone))
     losses = [[row[2] for row in info.metrics["history"]] for info in (ours, theirs)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-    one, two = (load_file(path / "mobilenetv2.safetensors") for path in (folder, alone))
+    one, two = (load_file(path / "tiny.safetensors") for path in (folder, alone))
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], rtol=1e-2, atol=1e-3, msg=name)
     assert ours.same_training(theirs)
@@ -102,7 +107,7 @@ def test_a_training_goes_on_where_its_command_was_killed(tmp_path: Path, alone: 
     kill_driver(process)
     process.communicate()
     assert gone(started)
-    assert not (folder / "mobilenetv2.safetensors").exists()
+    assert not (folder / "tiny.safetensors").exists()
     finished(start(folder, "--epochs", 3, "--ranks", 2))
     assert_same_training(folder, alone)
 
