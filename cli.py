@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from experiments import inspection, making, searching
+from experiments import clustering, inspection, making, searching
 from experiments import options as o
 from experiments import scale_options as s
 from experiments.benching import app as benching
@@ -104,6 +104,7 @@ def run(
 for name, command in {**searching.COMMANDS, **making.COMMANDS, **inspection.COMMANDS}.items():
     app.command(name)(command)
 app.add_typer(benching.app, name="bench")
+app.add_typer(clustering.app, name="cluster")
 
 
 def main() -> None:

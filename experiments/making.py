@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import typer
 from experiments import options as o
 from experiments import scale_options as s
 from experiments.opening import opened, reporting, session_of
+from experiments.ranked.plan import Ranks
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -132,6 +134,7 @@ def train(
     family: o.Family = False,
     inherit_epochs: o.InheritEpochs = None,
     resume: o.Resume = None,
+    ranks: o.Ranks = 1,
     workers: o.Workers = None,
     ray: o.Ray = None,
     cpus: o.Cpus = None,
@@ -146,9 +149,9 @@ def train(
     json: o.Json = False,
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
-    from experiments.family_command import family_document
+    from experiments.family_command import family_document, refuse_given
     from experiments.family_training import FamilyPlan
-    from experiments.parallel.request import PlacementRequest
+    from experiments.parallel.request import HERE, PlacementRequest
     from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
 
@@ -159,7 +162,7 @@ def train(
     }  # fmt: skip
     how: dict[str, Any] = {
         "device": device, "loaders": loaders, "deterministic": deterministic, "track": track,
-        "placement": PlacementRequest(workers, ray, cpus, gpus, retries),
+        "placement": HERE if ranks > 1 else PlacementRequest(workers, ray, cpus, gpus, retries),
     }  # fmt: skip
     request: Callable[..., DataRequest] = partial(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
@@ -167,9 +170,13 @@ def train(
     )  # fmt: skip
     if workers is not None and not family:
         raise InputError("--workers is for --family; one network trains in one process")
+    together = Ranks(ranks, ray, device, 2 if retries is None else retries)
+    if ranks > 1:
+        several = {"--family": family or None, "--workers": workers, "--cpus": cpus, "--gpus": gpus}
+        refuse_given(several, "--ranks is one network's, each rank with a GPU or its cores")
     if resume is not None:
         named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
-        document = _resumed(resume, {**named, **given}, json, how)
+        document = _resumed(resume, {**named, **given}, json, how, together)
     elif arch is None:
         raise InputError("ARCH is missing: a catalog name, spec file, run folder or checkpoint")
     elif family:
@@ -180,7 +187,7 @@ def train(
         return
     else:
         sizes = {"resolution": resolution, "max_stride": max_stride}
-        document = _trained(arch, given, sizes, request, inherit=inherit, quiet=json)
+        document = _trained(arch, given, sizes, request, together, inherit=inherit, quiet=json)
     print_json(document) if json else print_training(document)
 
 
@@ -189,6 +196,7 @@ def _trained(
     given: Mapping[str, Any],
     sizes: Mapping[str, Any],
     request: Callable[..., DataRequest],
+    ranks: Ranks,
     *,
     inherit: bool,
     quiet: bool,
@@ -206,11 +214,11 @@ def _trained(
     training = training_asked(arch, spec, asked, given["--weights"], inherits=inherit)
     folder = given["--out"] or Path("runs") / f"train-{spec.name}"
     with opened(asked, folder, quiet, training=training) as session:
-        return train_document(session, spec)
+        return train_document(replace(session, ranks=ranks), spec)
 
 
 def _resumed(
-    folder: Path, given: Mapping[str, object], quiet: bool, how: Mapping[str, Any]
+    folder: Path, given: Mapping[str, object], quiet: bool, how: Mapping[str, Any], ranks: Ranks
 ) -> dict[str, object]:
     """Goes on with a training, as its folder says and nothing else."""
     from experiments.family_command import refuse_given
@@ -223,7 +231,7 @@ def _resumed(
         reporting(quiet) as reporter,
         resumed(folder, reporter, **{**how, "track": trackers}) as (session, spec),
     ):
-        return train_document(session, spec)
+        return train_document(replace(session, ranks=ranks), spec)
 
 
 def export(

@@ -55,6 +55,10 @@ Preview = Annotated[
     Path | None,
     typer.Option("--preview", metavar="FILE.png", help="with --data: draw images of its classes"),
 ]
+Ranks = Annotated[
+    int,
+    typer.Option("--ranks", help="processes that train one network together, with a GPU each"),
+]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="trainings at once [1; with --ray: all that fit]"),

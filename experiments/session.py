@@ -22,6 +22,7 @@ from experiments.metrics import add_metrics
 from experiments.parallel.jobs import final_key
 from experiments.parallel.placement import Placement
 from experiments.progress import Reporter
+from experiments.ranked.plan import Ranks
 from experiments.recipes import Recipe
 from experiments.store import EvaluationLog, RunFolder
 from experiments.tracking import RESULTS, Tracked, Tracking, settings
@@ -54,7 +55,7 @@ class Session:
     """Trains networks of one run, never the same one twice.
 
     `plugin` is the reward of the user's own that the command asked for; `placement` says where
-    trainings in parallel run (None: there are none, all are in this process).
+    trainings in parallel run, `ranks` how many train one network (None: this process does it all).
     """
 
     folder: RunFolder
@@ -66,6 +67,7 @@ class Session:
     track: tuple[str, ...] = ()
     plugin: Plugin | None = None
     placement: Placement | None = None
+    ranks: Ranks | None = None
 
     @cached_property
     def log(self) -> EvaluationLog:
@@ -250,35 +252,27 @@ class Session:
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     def _train(
-        self,
-        spec: ArchSpec,
-        recipe: Recipe,
-        seed: int,
-        resume: Path,
-        tracking: Tracking,
-        *,
-        start: TrainingConfig | None,
-    ) -> Trained:
+        self, spec: ArchSpec, recipe: Recipe, seed: int, resume: Path, tracking: Tracking,
+        *, start: TrainingConfig | None,
+    ) -> Trained:  # fmt: skip
         """Trains from the start or where a state was kept, and says how it goes."""
         progress = self._progress(
             spec, recipe, tracking.tracked.name, work=self.work(spec, recipe.epochs), by_epoch=True
         )
-        trained = train(
-            spec,
-            self.data,
-            recipe,
-            seed=seed,
-            device=self.device,
-            resume=resume,
-            on_epoch=both(progress.epoch, tracking.epoch),
-            **starting(start),
-            engine=Engine(
-                loaders=self.loaders,
-                on_note=self.reporter.note,
+        if self.ranks is not None and self.ranks.count > 1:
+            from experiments.ranked.driver import train_in_session  # noqa: PLC0415 (Ray)
+
+            how = (spec, recipe, seed, resume, tracking, progress)
+            trained = train_in_session(self, self.ranks, *how, start=start)
+        else:
+            engine = Engine(
+                loaders=self.loaders, on_note=self.reporter.note, on_step=progress.step,
                 on_start=both(progress.started, tracking.started),
-                on_step=progress.step,
-            ),
-        )
+            )  # fmt: skip
+            trained = train(
+                spec, self.data, recipe, seed=seed, device=self.device, resume=resume,
+                on_epoch=both(progress.epoch, tracking.epoch), engine=engine, **starting(start),
+            )  # fmt: skip
         progress.ended()
         return trained
 

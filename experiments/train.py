@@ -30,7 +30,16 @@ from search_spaces.blocks import Block
 from search_spaces.network import Network, build
 from search_spaces.spec import ArchSpec
 
-__all__ = ["Engine", "EpochRecord", "Fitted", "Trained", "accuracy", "fit", "train"]
+__all__ = [
+    "Engine",
+    "EpochRecord",
+    "Fitted",
+    "Trained",
+    "accuracy",
+    "fit",
+    "new_network",
+    "train",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,11 @@ def _regularised(spec: ArchSpec, recipe: Recipe) -> ArchSpec:
     )
 
 
+def new_network(spec: ArchSpec, recipe: Recipe, num_classes: int) -> Network:
+    """Returns the network that a training of `spec` by a recipe begins with."""
+    return _started(build(_regularised(spec, recipe), num_classes), recipe)
+
+
 @contextmanager
 def _own_randomness(device: Device) -> Iterator[None]:
     """Leaves torch's generators as they were."""
@@ -101,7 +115,7 @@ def train(
     """
     with _own_randomness(device):
         torch.manual_seed(derive_seed(seed, "weights"))
-        network = _started(build(_regularised(spec, recipe), data.num_classes), recipe)
+        network = new_network(spec, recipe, data.num_classes)
         if weights is not None and inherits:
             inherit_weights(network, weights, seed=derive_seed(seed, "inherit"))
         elif weights is not None:
@@ -146,10 +160,12 @@ def fit(
         )  # fmt: skip
         if resume is not None and (state := load_state(resume, device)) is not None:
             trainer.restore(state)
+        engine.share.check_agreed(*trainer.reached)
         if engine.on_start is not None:
             engine.on_start(trainer.progress.history)
         _epochs(trainer, resume, on_epoch)
-        network.load_state_dict(trainer.best)
+        if engine.share.first:
+            network.load_state_dict(trainer.best)
     progress = trainer.progress
     return Fitted(progress.best_accuracy, progress.best_epoch, progress.seconds, progress.history)
 
@@ -158,6 +174,9 @@ def _epochs(
     trainer: Trainer, resume: Path | None, on_epoch: Callable[[EpochRecord], None] | None
 ) -> None:
     saved = time.monotonic()
+    share = trainer.engine.share
+    if not share.first:
+        resume = None  # the first rank's state is everybody's
 
     def save_if_due() -> None:
         nonlocal saved
@@ -167,7 +186,9 @@ def _epochs(
 
     while not trainer.progress.finished(trainer.recipe):
         record = trainer.epoch(save_if_due)
-        if resume is not None and not trainer.progress.finished(trainer.recipe):
+        # Of several ranks, the last state is how whoever started them gets the network.
+        last = share.alone and trainer.progress.finished(trainer.recipe)
+        if resume is not None and not last:
             save_state(resume, trainer.state())
             saved = time.monotonic()
         if on_epoch is not None:

@@ -5,14 +5,13 @@ Everything is drawn from torch's generator and from nothing else, so its seed de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import kornia.augmentation as kornia_augmentation
 import torch
 from torch import Tensor, nn
 
 from experiments.recipes import Recipe
 from experiments.tensors import Normalize
+from experiments.training.draws import Place, applied, applied_in_groups
 from experiments.training.policies import PublishedAutoAugment, StrengthRandAugment
 
 __all__ = ["Augment", "source_resolution"]
@@ -46,19 +45,24 @@ class Augment(nn.Module):
         self.normalize = normalize
         self.geometry = nn.Sequential(*_geometry(recipe, resolution, mirror))
         self.policy = _policy(recipe, recipe.magnitude if magnitude is None else magnitude)
+        self.groups = recipe.augment_groups
         self.erasing = nn.Sequential()
         if recipe.erasing:
             self.erasing.append(kornia_augmentation.RandomErasing(p=recipe.erasing))
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """Returns float32 (N, 3, R, R), channels_last."""
+    def forward(self, images: Tensor, place: Place | None = None) -> Tensor:
+        """Returns float32 (N, 3, R, R), channels_last.
+
+        With a `place` the images are that part of a batch, and changed as they are in the whole.
+        """
         if self.policy is None:
-            out = self.geometry(self.normalize(images))
+            out = applied(self.geometry, self.normalize(images), place)
         else:
-            out = self.policy(self.geometry(images.float() / 255)) * 255
+            out = applied(self.geometry, images.float() / 255, place)
+            out = applied_in_groups(self.policy, out, self.groups, place) * 255
             out = self.normalize(out)
-        out = self.erasing(out)
+        out = applied(self.erasing, out, place)
         channels_last: Tensor = out.contiguous(memory_format=torch.channels_last)
         return channels_last
 
@@ -81,22 +85,7 @@ def _geometry(recipe: Recipe, resolution: int, mirror: bool) -> list[nn.Module]:
     return steps
 
 
-@dataclass(frozen=True)
-class _Grouped:
-    """Applies a policy to groups of a batch: kornia draws its operations once for each call."""
-
-    policy: nn.Module
-    groups: int
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self.policy(part) for part in images.chunk(self.groups)])
-
-
-def _policy(recipe: Recipe, magnitude: float) -> _Grouped | None:
+def _policy(recipe: Recipe, magnitude: float) -> nn.Module | None:
     if recipe.auto_augment != "none":
-        policy: nn.Module = PublishedAutoAugment(recipe.auto_augment)
-    elif recipe.rand_augment:
-        policy = StrengthRandAugment(recipe.rand_augment, magnitude)
-    else:
-        return None
-    return _Grouped(policy, recipe.augment_groups)
+        return PublishedAutoAugment(recipe.auto_augment)
+    return StrengthRandAugment(recipe.rand_augment, magnitude) if recipe.rand_augment else None

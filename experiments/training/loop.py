@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,9 @@ from experiments.recipes import Recipe
 from experiments.tensors import Normalize
 from experiments.training.accuracy import accuracy
 from experiments.training.augment import Augment, source_resolution
+from experiments.training.draws import Place
 from experiments.training.ema import Average
+from experiments.training.engine import Engine, StepRecord
 from experiments.training.mixing import Mixing
 from experiments.training.optimizers import make_optimizer
 from experiments.training.schedule import learning_rate
@@ -37,40 +38,6 @@ from search_spaces.errors import InputError, RunError
 __all__ = ["Engine", "StepRecord", "Trainer"]
 
 CHECK_STEPS = 50  # between looks at the losses, each of which waits for the device
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """Records a step, counted from 1 in its epoch; `loss` stays on the device until it is read.
-
-    `seconds` are those of the epoch so far, `images` those of one step.
-    """
-
-    epoch: int
-    step: int
-    steps: int
-    lr: float
-    loss: Tensor
-    seconds: float
-    images: int
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Says how trainings run; none of it changes a result.
-
-    `loaders` decode images that are not kept in memory (None: a core each, less one). The state is
-    kept on the way every `checkpoint_seconds`. `on_start` is told of the epochs that an earlier
-    process finished, `on_step` of every step, `on_note` what a user should know. `rungs` are told
-    the validation accuracy after epochs, by their number; what they raise ends the training.
-    """
-
-    loaders: int | None = None
-    checkpoint_seconds: float = 60.0
-    on_start: Callable[[Sequence[EpochRecord]], None] | None = None
-    on_step: Callable[[StepRecord], None] | None = None
-    on_note: Callable[[str], None] | None = None
-    rungs: Mapping[int, Callable[[float], None]] = field(default_factory=dict)
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
@@ -92,14 +59,18 @@ class Trainer:
         loss_step: LossStep | None,
         engine: Engine,
     ) -> None:
-        self.network, self.data, self.recipe = network, data, recipe
+        self.share = engine.share
+        self.network = network = self.share.synchronised(network, device)
+        self.data, self.recipe = data, recipe
         self.resolution, self.seed, self.device, self.engine = resolution, seed, device, engine
         if len(data.train) < recipe.batch_size:
             raise InputError(
                 f"{len(data.train)} training images are fewer than one batch of "
                 f"{recipe.batch_size}; set batch_size lower"
             )
+        self.share.check_batch(recipe.batch_size)
         if recipe.compile:
+            self.share.check_compiled(device)
             device.compile(network)
         self._dropout = getattr(network, "dropout", None)
         own = self._dropout.p if isinstance(self._dropout, nn.Dropout) else None
@@ -109,14 +80,17 @@ class Trainer:
         self.source = partial(source_resolution, recipe, image_size=data.image_size)
         opened = partial(open_feed, data, device=device, loaders=engine.loaders)
         self.part = opened(data.train, resolution=self.source(self.stages[-1].resolution))
-        self.validation = opened(data.validation, resolution=resolution)
+        self.validation = opened(self.share.of_part(data.validation), resolution=resolution)
         self.normalize = Normalize(data.mean, data.std).to(device.torch)
         self.optimizer = make_optimizer(network, recipe)
         self.average = None
         if recipe.ema:
             self.average = Average(network, recipe.ema, warmup=recipe.ema_warmup)
         loss = loss_step or classification_loss(recipe.label_smoothing)
-        self.stepper = Stepper(network, self.optimizer, loss, device, on_note=engine.on_note)
+        self.stepper = Stepper(
+            network, self.optimizer, loss, device,
+            on_note=engine.on_note, share=self.share, freezes=recipe.freeze_epochs > 0,
+        )  # fmt: skip
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self._under_way: Partial | None = None
@@ -130,21 +104,28 @@ class Trainer:
         steps = len(self.part) // stage.batch_size
         order, done = self._begun(number, steps)
         start = time.perf_counter() - done.seconds
+        order, size = self.share.of_order(order, stage.batch_size)
         for images, labels in self.part.batches(
-            stage.batch_size, resolution=self.source(stage.resolution), order=order
+            size, resolution=self.source(stage.resolution), order=order
         ):
             rate = self.rate(number, done.step, steps, stage)
             loss = self.stepper.step(
-                images, labels, rate=rate, prepare=prepare, micro_batch=stage.micro_batch
-            )
+                images, labels,
+                rate=rate, prepare=prepare, micro_batch=stage.micro_batch, batch=stage.batch_size,
+            )  # fmt: skip
             self._note_step(done, loss, rate, steps)
             done.seconds = time.perf_counter() - start
             if done.step < steps:
                 self._under_way = done
                 save_if_due()
-            self._tell(done, loss, rate, steps, len(labels))
+            self._tell(done, loss, rate, steps, stage.batch_size)
         self._check_losses(done, steps)
         return self._ended(number, stage, done, start)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """Returns how many epochs are done, and how many steps of the one under way."""
+        return self.progress.epoch, self._under_way.step if self._under_way else 0
 
     def rate(self, epoch: int, step: int, steps: int, stage: Stage) -> float:
         """Returns the learning rate of a step, counted from 0 in its epoch of `steps`."""
@@ -168,7 +149,19 @@ class Trainer:
             magnitude=stage.magnitude,
         )
         mixing = Mixing(stage.mixup, self.recipe.cutmix, self.data.num_classes)
-        return lambda images, labels: mixing(augment(images), labels)
+        return partial(self._inputs, augment, mixing, self.share.place(stage.batch_size))
+
+    def _inputs(
+        self, augment: Augment, mixing: Mixing, place: Place | None, images: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Returns what a batch, or this rank's part of it, looks like to the network."""
+        inputs: Tensor = augment(images, place)
+        if place is None or not mixing.mixes:
+            mixed: tuple[Tensor, Tensor] = mixing(inputs, labels)
+            return mixed
+        whole = mixing(self.share.whole(inputs, place), self.share.whole(labels, place))
+        own = slice(place.start, place.stop)
+        return whole[0][own], whole[1][own]
 
     def _freeze(self, frozen: bool) -> None:
         """Keeps all but the classifier, BatchNorm's statistics included, from learning, or not."""
@@ -246,7 +239,7 @@ class Trainer:
             resolution=stage.resolution,
             batch_size=stage.batch_size,
         )
-        if self.progress.note(record):
+        if self.progress.note(record) and self.share.first:
             self.best = _weights(network)
         if (tell := self.engine.rungs.get(number + 1)) is not None:
             tell(self._accuracy(network) if score is None else score)
@@ -254,8 +247,9 @@ class Trainer:
 
     def _accuracy(self, network: nn.Module) -> float:
         return accuracy(
-            network, self.validation, self.normalize, self.device, resolution=self.resolution
-        )
+            network, self.validation, self.normalize, self.device,
+            resolution=self.resolution, share=self.share,
+        )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Returns everything a later process needs to go on from here."""

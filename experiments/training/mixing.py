@@ -31,6 +31,11 @@ class Mixing(nn.Module):
                 data_keys=KEYS, beta=cutmix, use_correct_lambda=True
             )
 
+    @property
+    def mixes(self) -> bool:
+        """Tells whether batches are changed at all."""
+        return self.shares is not None or self.cutmix is not None
+
     @torch.no_grad()
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns images and their labels: classes (N,) as they were, or shares of each (N, C)."""

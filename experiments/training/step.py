@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.optimizer import Optimizer
 
 from experiments.device import Device
+from experiments.training.share import ALONE, Share
 from experiments.training.state import random_state, set_random_state
 from search_spaces.errors import RunError
 
@@ -34,7 +38,8 @@ class Stepper:
 
     The gradient of a batch is the mean over its images however it is divided (BatchNorm, which
     sees a part at a time, aside). A GPU that runs out of memory halves the parts from then on; the
-    step is then done again from the same random numbers and statistics.
+    step is then done again from the same random numbers and statistics. Of several ranks each has
+    its share of a batch, and their gradients are averaged.
     """
 
     def __init__(
@@ -45,36 +50,51 @@ class Stepper:
         device: Device,
         *,
         on_note: Callable[[str], None] | None = None,
+        share: Share = ALONE,
+        freezes: bool = False,
     ) -> None:
         self.network, self.optimizer, self.loss_step = network, optimizer, loss_step
-        self.device, self.on_note = device, on_note
-        self.recovers = device.is_cuda  # to be able to costs a copy of the statistics a step
+        self.device, self.on_note, self.share = device, on_note, share
+        self.parallel = share.parallel(network, device, freezes=freezes)
+        # To be able to costs a copy of the statistics a step; ranks cannot go back one by one.
+        self.recovers = device.is_cuda and share.alone
         self.micro_batch: int | None = None
 
     def step(
-        self, images: Tensor, labels: Tensor, *, rate: float, prepare: Prepare, micro_batch: int
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        rate: float,
+        prepare: Prepare,
+        micro_batch: int,
+        batch: int | None = None,
     ) -> Tensor:
         """Updates the network once and returns the batch's loss, detached.
 
+        The images are this rank's of a `batch` of so many (None: they are all).
         Raises `RunError` where even two images at a time do not fit into a GPU's memory.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        while (loss := self._attempt(images, labels, prepare, micro_batch)) is None:
+        batch = len(labels) if batch is None else batch
+        while (loss := self._attempt(images, labels, prepare, micro_batch, batch)) is None:
             self._halve(min(micro_batch, self.micro_batch or micro_batch, len(labels)))
         self.optimizer.step()
-        return loss
+        return self.share.sum(loss) / self.share.ranks
 
     def _attempt(
-        self, images: Tensor, labels: Tensor, prepare: Prepare, micro_batch: int
+        self, images: Tensor, labels: Tensor, prepare: Prepare, micro_batch: int, batch: int
     ) -> Tensor | None:
         """Computes the gradients, or returns None with everything as it was before."""
+        if not self.share.alone:
+            return self._gradients_of_a_rank(images, labels, prepare, micro_batch, batch)
         if not self.recovers:
-            return self._gradients(images, labels, prepare, micro_batch)
+            return self._gradients(images, labels, prepare, micro_batch, batch)
         before = random_state(self.device)
         buffers = [buffer.clone() for buffer in self.network.buffers()]
         try:
-            return self._gradients(images, labels, prepare, micro_batch)
+            return self._gradients(images, labels, prepare, micro_batch, batch)
         except torch.OutOfMemoryError:
             pass  # the traceback holds tensors until this block ends
         set_random_state(before, self.device)
@@ -83,27 +103,51 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         return None
 
+    def _gradients_of_a_rank(
+        self, images: Tensor, labels: Tensor, prepare: Prepare, micro_batch: int, batch: int
+    ) -> Tensor:
+        """Computes the gradients of all ranks' images; where one's memory is short, all stop."""
+        try:
+            return self._gradients(images, labels, prepare, micro_batch, batch)
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"the GPU's memory does not hold {len(labels)} images of this network in training; "
+                "let a batch go through in parts with --set accumulate=2, or more"
+            ) from None
+
     def _gradients(
-        self, images: Tensor, labels: Tensor, prepare: Prepare, micro_batch: int
+        self, images: Tensor, labels: Tensor, prepare: Prepare, micro_batch: int, batch: int
     ) -> Tensor:
         inputs, targets = prepare(images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         count = len(targets)
-        parts = max(1, min(-(-count // min(micro_batch, self.micro_batch or count)), count // 2))
-        if parts == 1:
-            return self._backward(inputs, targets, 1.0)
-        losses = [
-            self._backward(x, y, len(y) / count)
-            for x, y in zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True)
-        ]
+        parts, weight = self._parts(batch, micro_batch), self.share.weight(count, batch)
+        with self.share.own_randomness(self.device):
+            if parts == 1:
+                return self._backward(inputs, targets, weight)
+            pairs = zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True)
+            losses = [
+                self._backward(x, y, weight * len(y) / count, last=number == parts)
+                for number, (x, y) in enumerate(pairs, 1)
+            ]
         return torch.stack(losses).sum()
 
-    def _backward(self, inputs: Tensor, targets: Tensor, share: float) -> Tensor:
-        with self.device.autocast():
-            loss = self.loss_step(self.network, inputs, targets)
-        if share != 1.0:
-            loss = loss * share
-        torch.autograd.backward(loss)
+    def _parts(self, batch: int, micro_batch: int) -> int:
+        """Counts the parts that a rank's share goes through in: the same for every rank."""
+        ranks = self.share.ranks
+        most = math.ceil(min(micro_batch, self.micro_batch or micro_batch) / ranks)
+        return max(1, min(math.ceil(math.ceil(batch / ranks) / most), batch // ranks // 2))
+
+    def _backward(
+        self, inputs: Tensor, targets: Tensor, weight: float, *, last: bool = True
+    ) -> Tensor:
+        ranked = self.parallel if isinstance(self.parallel, DistributedDataParallel) else None
+        with nullcontext() if last or ranked is None else ranked.no_sync():
+            with self.device.autocast():
+                loss = self.loss_step(self.parallel, inputs, targets)
+            if weight != 1.0:
+                loss = loss * weight
+            torch.autograd.backward(loss)
         return loss.detach()
 
     def _halve(self, micro_batch: int) -> None:

@@ -1,0 +1,1 @@
+"""Files that bring a command to many machines: for Slurm, for `ray up` and for KubeRay."""

@@ -1,0 +1,1 @@
+"""One network trained by several processes, each with a GPU or some cores, through Ray Train."""
