@@ -72,16 +72,16 @@ class Columns:
 
         They are kept: a set that was there before, under the same number, costs a comparison.
         """
-        known, none = self._rows, (None, None)
-        new = {
-            number: params
-            for number, params in many.items()
-            if known.get(number, none)[0] != params and self.holds(params)
-        }
-        rows = self.encode(list(new.values()))
-        known.update(zip(new, zip(new.values(), rows, strict=True), strict=True))
-        held = (number for number, params in many.items() if known.get(number, none)[0] == params)
-        return {number: known[number][1] for number in held}
+        known, found, new = self._rows, dict[int, Array](), dict[int, Mapping[str, Any]]()
+        for number, params in many.items():
+            before, row = known.get(number, (None, None))
+            if row is not None and before == params:
+                found[number] = row
+            elif self.holds(params):
+                new[number] = params
+        rows = dict(zip(new, self.encode(list(new.values())), strict=True))
+        known.update((number, (new[number], row)) for number, row in rows.items())
+        return found | rows
 
     def decode(self, row: Array) -> dict[str, Any]:
         """Returns the parameters of a row."""

@@ -35,6 +35,7 @@ STARTUP = (6, 16)  # the fewest and the most trials before the model; else one f
 DESIGNS = 256
 STARTS = 20
 HOPEFUL = 100  # networks of the greatest expected improvement that a trial is chosen among
+BEST = 2048  # results: that of the network expected to be the best is among so many
 BOLDNESS = 3.0  # how many deviations count as one there, so that some of them are far from the best
 
 
@@ -90,7 +91,7 @@ class GreyBoxSampler(StudySampler):
 
     def _improving(self, surrogate: Surrogate, rng: np.random.Generator) -> Array:
         """Returns the row whose trial is expected to raise the best expected reward the most."""
-        rows, expected = surrogate.tried()
+        rows, expected = surrogate.tried(BEST)
         task, taken, starts = surrogate.task, surrogate.trials.taken, rows[:STARTS]
 
         def score(rows: Array) -> Array:
@@ -119,7 +120,7 @@ class GreyBoxSampler(StudySampler):
         if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return study.best_params
         surrogate = Surrogate(task, trials)
-        starts, _ = surrogate.tried()
+        starts, _ = surrogate.tried(BEST)
         rng = np.random.default_rng([self._seed, len(trials.values)])
         found = best_rows(
             lambda rows: surrogate.reward(rows, spread=False)[0],

@@ -246,9 +246,16 @@ class Surrogate:
         unsure = np.hypot(deviation, self._posterior.noise)
         return np.asarray(here.factor[:, None] * shared / unsure)
 
-    def tried(self) -> tuple[Array, Array]:
-        """Returns the rows tried, the best expected first, with their expected rewards."""
-        rows = np.concatenate([self.trials.rows, self.trials.running])
+    def tried(self, most: int | None = None) -> tuple[Array, Array]:
+        """Returns the rows tried, the best expected first, with their expected rewards.
+
+        Of more than `most` that have ended, those of the best results.
+        """
+        rows = self.trials.rows
+        if most is not None and len(rows) > most:
+            best = np.argsort(-self.trials.values, kind="stable")[:most]
+            rows = rows[np.sort(best)]
+        rows = np.concatenate([rows, self.trials.running])
         mean, _ = self.reward(rows, spread=False)
         order = np.argsort(-mean, kind="stable")
         return rows[order], mean[order]
