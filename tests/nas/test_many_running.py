@@ -34,7 +34,7 @@ def test_of_many_running_trials_those_most_is_expected_of_count() -> None:
     assert (after[best] <= before[best]).all()
     assert (
         after[best] < 0.9 * before[best]
-    ).mean() > 0.25  # of the others nothing was left unknown
+    ).mean() > 0.25  # little was unknown of the others
 
 
 def test_the_best_expected_are_found_among_the_best_results() -> None:
