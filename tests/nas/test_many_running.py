@@ -32,9 +32,7 @@ def test_of_many_running_trials_those_most_is_expected_of_count() -> None:
     kept = Surrogate(TASK, trials_of(done, values_of(done), running[np.sort(best)]))
     np.testing.assert_array_equal(after, kept.reward(running)[1])
     assert (after[best] <= before[best]).all()
-    assert (
-        after[best] < 0.9 * before[best]
-    ).mean() > 0.25  # little was unknown of the others
+    assert (after[best] < 0.9 * before[best]).mean() > 0.25  # little was unknown of the others
 
 
 def test_the_best_expected_are_found_among_the_best_results() -> None:
