@@ -21,6 +21,7 @@ from experiments.benching import (
     race,
     scaling,
     search,
+    simulate,
     tables,
     zerocost,
 )
@@ -75,7 +76,8 @@ app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCH
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
 _GROUPS = (
-    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, contests, parallel,
+    tables, predictor, zerocost, proxy, search, simulate, halving, race, inherit, scaling,
+    contests, parallel,
 )  # fmt: skip
 for _group in _GROUPS:
     for _name, _command in _group.COMMANDS.items():

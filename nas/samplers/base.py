@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -80,7 +81,7 @@ def finished(study: Study) -> list[FrozenTrial]:
 
 def measured(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Returns those of the trials that have finite values."""
-    return [trial for trial in trials if trial.values and np.isfinite(trial.values).all()]
+    return [t for t in trials if (values := t.values) and all(map(math.isfinite, values))]
 
 
 def value(trial: FrozenTrial) -> float:
