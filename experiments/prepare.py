@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.addresses import parse_address
 from experiments.config import DataConfig, RunConfig, TrainingConfig
 from experiments.data import ImageData, load_data
 from experiments.device import Device, pick_device
@@ -56,12 +57,14 @@ def start(
 
     Nothing is written before everything has been checked.
     """
+    folder.studies.say = reporter.note
     device = pick_device(request.device, deterministic=request.deterministic)
     recipe = load_recipe(request.recipe, request.overrides)
     if recipe.from_weights and (training is None or training.weights is None):
         raise InputError(
             f"recipe {request.recipe} starts from trained weights: use it in nas train"
         )
+    storage = folder.studies.placed(search.storage if search else None)
     data = load_requested(request)
     if len(data.train) < recipe.batch_size:
         raise InputError(
@@ -77,6 +80,7 @@ def start(
             search_config(search, data, stored, device=device, recipe=recipe) if search else None
         ),
         training=training,
+        storage=storage,
     )
     folder.check(config)
     _say_crowded(device, reporter)
@@ -105,13 +109,21 @@ def reopen(
     workers: int | None = None,
     deterministic: bool = False,
     track: tuple[str, ...] = (),
+    storage: str | None = None,
 ) -> Iterator[Session]:
-    """Opens a run folder with the data and recipe that it was made with."""
+    """Opens a run folder with the data and recipe that it was made with.
+
+    `storage` is where its studies are now, with a password where one is needed.
+    """
+    folder.studies.say = reporter.note
     config = folder.read()
+    placed = folder.studies.placed(None if storage is None else parse_address(storage))
     picked = pick_device(device, deterministic=deterministic)
     data = _same_data(folder, config.data)
     _say_crowded(picked, reporter)
     with folder.lock():
+        if placed != config.storage:
+            config = folder.open(config.model_copy(update={"storage": placed}))
         yield Session(folder, config, data, picked, reporter, workers, track)
 
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 NEEDED = "only --resume and --evaluator imagenet need neither data nor a folder"
-FREE = ("resume", "json", "device", "workers", "deterministic")  # of what run.toml says nothing
+FREE = (
+    "resume",
+    "json",
+    "device",
+    "workers",
+    "deterministic",
+    "storage",
+)  # of what run.toml says nothing
 
 
 # fmt: off
@@ -38,7 +45,7 @@ def search(
     hints: o.Hints = None, hints_first: o.HintsFirst = 0,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
-    ceiling: o.Ceiling = None,
+    ceiling: o.Ceiling = None, storage: o.Storage = None,
     recipe: o.Recipe = "fast", set_: o.Set = None, workers: o.Workers = None,
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
@@ -51,7 +58,10 @@ def search(
         )  # fmt: skip
         return
     if resume is not None:
-        how = {"device": device, "workers": workers, "deterministic": deterministic}
+        how = {
+            "device": device, "workers": workers, "deterministic": deterministic,
+            "storage": storage,
+        }  # fmt: skip
         _resumed(context, resume, json, how)
         return
     if data is None or out is None:
@@ -68,7 +78,7 @@ def search(
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
         epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
-        seeds=seeds, hints=hints, hints_first=hints_first,
+        seeds=seeds, hints=hints, hints_first=hints_first, storage=storage,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
