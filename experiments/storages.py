@@ -17,7 +17,7 @@ import grpc
 import optuna
 import sqlalchemy.exc
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, GrpcStorageProxy
+from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 from optuna.study import Study
 
 from experiments.addresses import FORMS, Address
@@ -25,7 +25,15 @@ from experiments.bulk_reading import BulkStorage
 from experiments.patience import is_away, patient, reason_of
 from search_spaces.errors import InputError
 
-__all__ = ["FORMAT", "VERSION", "Owner", "file_storage", "new_run_id", "open_storage", "open_study"]
+__all__ = [
+    "Owner",
+    "file_database",
+    "file_storage",
+    "new_run_id",
+    "open_database",
+    "open_storage",
+    "open_study",
+]
 
 FORMAT = "compound-nas/study"
 VERSION = 1
@@ -101,25 +109,31 @@ def open_storage(address: Address, say: Say = lambda _: None) -> BaseStorage:
     """Opens a storage by its address; raises `InputError` where that cannot be, within 10 s."""
     if address.scheme == "grpc":
         return patient(_proxied(address), str(address), say)
-    if address.scheme == "sqlite":
-        return file_storage(Path(address.url.removeprefix("sqlite:///")), say)
-    url, options = _driven(address), dict[str, Any](pool_pre_ping=True)
-    connecting: dict[str, Any] = dict(_CONNECTING) if address.scheme == "postgresql" else {}
-    if address.password is not None:
-        connecting["password"] = address.password
-    made = _made(lambda: BulkStorage(url, {**options, "connect_args": connecting}), address)
-    return patient(made, str(address), say)
+    return patient(get_storage(open_database(address)), str(address), say)
 
 
 def file_storage(path: Path, say: Say = lambda _: None) -> BaseStorage:
     """Opens a storage that is a file of SQLite, or makes it."""
+    return patient(get_storage(file_database(path)), str(path), say)
+
+
+def open_database(address: Address) -> RDBStorage:
+    """Opens a storage that is a database, with nothing between."""
+    if address.scheme == "sqlite":
+        return file_database(Path(address.url.removeprefix("sqlite:///")))
+    url = _driven(address)
+    connecting: dict[str, Any] = dict(_CONNECTING) if address.scheme == "postgresql" else {}
+    if address.password is not None:
+        connecting["password"] = address.password
+    options = {"pool_pre_ping": True, "connect_args": connecting}
+    return _made(lambda: BulkStorage(url, options), address)
+
+
+def file_database(path: Path) -> RDBStorage:
+    """Opens a database that is a file of SQLite, or makes it."""
     path = path.resolve()
-    options = {"creator": lambda: _connected(path)}
-    made = _made(
-        lambda: BulkStorage(f"sqlite:///{path}".replace("{", "{{").replace("}", "}}"), options),
-        path,
-    )
-    return patient(made, str(path), say)
+    url = f"sqlite:///{path}".replace("{", "{{").replace("}", "}}")  # Optuna's is a template
+    return _made(lambda: BulkStorage(url, {"creator": lambda: _connected(path)}), path)
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -146,11 +160,11 @@ def _driven(address: Address) -> str:
     raise InputError(f"storage {address} needs a driver: pip install 'compound-nas[postgresql]'")
 
 
-def _made(make: Callable[[], BulkStorage], where: object) -> BaseStorage:
+def _made(make: Callable[[], RDBStorage], where: object) -> RDBStorage:
     """Opens a database with Optuna's tables; raises `InputError` saying why it cannot be used."""
     for attempt in range(RACES):
         try:
-            return optuna.storages.get_storage(make())
+            return make()
         except ImportError as error:
             cause = error.__cause__ or error
             raise InputError(f"storage {where} needs a driver that is missing: {cause}") from None

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import optuna
 import sqlalchemy as sa
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.storages._rdb import models as m
@@ -20,7 +21,7 @@ from nas.evaluation import Evaluation
 from nas.objective import Objective
 from search_spaces.codec import fingerprint
 
-__all__ = ["fill_study"]
+__all__ = ["drop_study", "fill_study"]
 
 CHUNK = 500  # trials in a transaction
 LEAST, MOST, NOISE = 0.5, 0.95, 0.005  # accuracies that are made up
@@ -126,3 +127,17 @@ def _results(
             {"trial_id": key, "key": k, "value_json": json.dumps(v)} for k, v in told.items()
         ]
     return values, attributes
+
+
+def drop_study(study: Study, engine: sa.Engine) -> None:
+    """Removes a study with all its trials, where Optuna would read every one of them first."""
+    trials = sa.select(m.TrialModel.trial_id).where(m.TrialModel.study_id == study._study_id)
+    parts = (
+        m.TrialParamModel, m.TrialValueModel, m.TrialIntermediateValueModel,
+        m.TrialUserAttributeModel, m.TrialSystemAttributeModel, m.TrialHeartbeatModel,
+    )  # fmt: skip
+    with engine.begin() as connection:
+        for part in parts:
+            connection.execute(sa.delete(part).where(part.trial_id.in_(trials)))
+        connection.execute(sa.delete(m.TrialModel).where(m.TrialModel.study_id == study._study_id))
+    optuna.delete_study(study_name=study.study_name, storage=study._storage)

@@ -20,6 +20,7 @@ from experiments.benching import (
     race,
     scaling,
     search,
+    study,
     tables,
     zerocost,
 )
@@ -74,7 +75,7 @@ app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCH
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
 _GROUPS = (
-    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, contests,
+    tables, predictor, zerocost, proxy, search, halving, race, inherit, scaling, study, contests,
 )  # fmt: skip
 for _group in _GROUPS:
     for _name, _command in _group.COMMANDS.items():

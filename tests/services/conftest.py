@@ -9,12 +9,15 @@ import pytest
 from tests.services.postgres import PASSWORD, USER, WANTED, Postgres, find_programs
 
 HERE = Path(__file__).parent
+# A storage has no end that closes its connections: they close as they are forgotten.
+FORGOTTEN = "ignore:.*psycopg.Connection.*was deleted while still open:ResourceWarning"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.services)
+            item.add_marker(pytest.mark.filterwarnings(FORGOTTEN))
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 class Postgres:
-    """Holds a server on 127.0.0.1 that ends with this process, whatever becomes of it."""
+    """Holds a server on 127.0.0.1 that ends with the thread that starts it, however that ends."""
 
     def __init__(self, programs: Path) -> None:
         self.programs, self.port = programs, free_port()
