@@ -27,12 +27,15 @@ from search_spaces.errors import InputError
 
 __all__ = ["SearchBench", "bench_search"]
 
+Key = tuple[str, str, int, int]  # problem, sampler, how many at once, seed
+
 
 @dataclass(frozen=True, slots=True)
 class SearchBench:
     """Says which samplers search which problems; `measured` is the folder of the tables.
 
     With `front` they search for the Pareto front of accuracy against MACs, else for a reward.
+    Each of `at_once` is how many trials run at a time, in searches of their own.
     """
 
     measured: Path
@@ -45,6 +48,7 @@ class SearchBench:
     figure: Path | None = None
     page: Path | None = None
     front: bool = False
+    at_once: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
         for kind, names, known in (
@@ -56,6 +60,8 @@ class SearchBench:
                     raise InputError(f"no {kind} is called {name!r}; they are {', '.join(known)}")
         if self.front and self.target_macs is not None:
             raise InputError("a front has no target; leave --target-macs out")
+        if min(self.at_once) < 1:
+            raise InputError(f"--at-once {min(self.at_once)}: at least 1 trial runs at a time")
 
 
 @lru_cache(maxsize=1)
@@ -68,16 +74,17 @@ def _best_front(name: str, folder: Path) -> float:
     return best_hypervolume(_problem(name, folder, None))
 
 
-def _search(asked: SearchBench, problem: str, sampler: str, seed: int) -> Searched:
+def _search(asked: SearchBench, problem: str, sampler: str, at_once: int, seed: int) -> Searched:
     found = _problem(problem, asked.measured, asked.target_macs)
+    how = {"seed": seed, "trials": asked.trials, "at_once": at_once}
     if asked.front:
         known = known_networks(front_of(found), Costing(found.space))
         best = _best_front(problem, asked.measured)
         make = sampler_factory(sampler, known=known)
-        return search_front(found, sampler, make, best=best, seed=seed, trials=asked.trials)
+        return search_front(found, sampler, make, best=best, **how)
     known = known_networks(found.objective, Costing(found.space))
     make = sampler_factory(sampler, known=known)
-    return search_problem(found, sampler, make, seed=seed, trials=asked.trials)
+    return search_problem(found, sampler, make, **how)
 
 
 def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
@@ -87,9 +94,10 @@ def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
     and the table into the docs' `page`.
     """
     wanted = [
-        (problem, sampler, seed)
+        (problem, sampler, at_once, seed)
         for problem in asked.problems
         for sampler in asked.samplers
+        for at_once in asked.at_once
         for seed in range(asked.seeds)
     ]
     known = {_key(each): each for each in _kept(asked)}
@@ -99,7 +107,9 @@ def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
         known[_key(each)] = each
         _keep(asked, each)
         reporter.done(
-            1, f"{each.problem}, {each.sampler}, seed {each.seed}: {each.regret[-1]:.2f}%"
+            1,
+            f"{each.problem}, {each.sampler}, {each.at_once} at once, seed {each.seed}: "
+            f"{each.regret[-1]:.2f}%",
         )
     searches = [known[key] for key in wanted]
     if asked.figure is not None:
@@ -113,6 +123,8 @@ def bench_search(asked: SearchBench, reporter: Reporter) -> Rows:
 def _about(asked: SearchBench) -> str:
     target = "" if asked.target_macs is None else f" --target-macs {asked.target_macs:g}"
     target = " --objective front" if asked.front else target
+    if asked.at_once != (1,):
+        target += f" --at-once {','.join(map(str, asked.at_once))}"
     return (
         f"`nas bench search --measured DIR --problems {','.join(asked.problems)} --samplers "
         f"{','.join(asked.samplers)} --seeds {asked.seeds} --trials {asked.trials}{target}`, "
@@ -121,7 +133,7 @@ def _about(asked: SearchBench) -> str:
     )
 
 
-def _searched(asked: SearchBench, wanted: Sequence[tuple[str, str, int]]) -> Iterable[Searched]:
+def _searched(asked: SearchBench, wanted: Sequence[Key]) -> Iterable[Searched]:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
         jobs = [pool.submit(partial(_search, asked), *each) for each in wanted]
@@ -129,8 +141,8 @@ def _searched(asked: SearchBench, wanted: Sequence[tuple[str, str, int]]) -> Ite
             yield job.result()
 
 
-def _key(each: Searched) -> tuple[str, str, int]:
-    return each.problem, each.sampler, each.seed
+def _key(each: Searched) -> Key:
+    return each.problem, each.sampler, each.at_once, each.seed
 
 
 def _asked(asked: SearchBench) -> dict[str, object]:

@@ -30,6 +30,9 @@ Samplers = Annotated[
 Aim = Annotated[str, typer.Option("--objective", help="soft, or front: accuracy against MACs")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="searches of each")]
 Trials = Annotated[int, typer.Option("--trials", min=2, help="of each search")]
+AtOnce = Annotated[
+    str, typer.Option("--at-once", help="trials that run at a time, as 1,16: searches with each")
+]
 Target = Annotated[str | None, typer.Option("--target-macs", help="another target, as 200M")]
 Keep = Annotated[
     Path | None, typer.Option("--keep", metavar="FILE", help="what is done; run again, it goes on")
@@ -49,6 +52,7 @@ def search(
     objective: Aim = "soft",
     seeds: Seeds = 10,
     trials: Trials = 200,
+    at_once: AtOnce = "1",
     target_macs: Target = None,
     keep: Keep = None,
     figure: Figure = None,
@@ -65,11 +69,18 @@ def search(
     target = None if target_macs is None else parse_count(target_macs, what="--target-macs")
     asked = SearchBench(
         measured, tuple(problems.split(",")), tuple(samplers.split(",")), seeds, trials, target,
-        keep, figure, page, objective == "front",
+        keep, figure, page, objective == "front", _numbers(at_once),
     )  # fmt: skip
     with reporting(json) as reporter:
         rows = bench_search(asked, reporter)
     show_rows("search", rows, json)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--at-once {text!r}: numbers are wanted, as in 1,4,16") from None
 
 
 COMMANDS: Mapping[str, Callable[..., None]] = {"search": search}

@@ -21,11 +21,11 @@ COLOURS = (
 def regret_figure(searches: Sequence[Searched]) -> str:
     """Returns a page of HTML with one plot for each problem; it opens without a network."""
     problems = list(dict.fromkeys(each.problem for each in searches))
-    samplers = list(dict.fromkeys(each.sampler for each in searches))
+    samplers = list(dict.fromkeys(map(_label, searches)))
     figure = make_subplots(rows=1, cols=len(problems), subplot_titles=problems)
     for column, problem in enumerate(problems, 1):
         for place, sampler in enumerate(samplers):
-            group = [e for e in searches if (e.problem, e.sampler) == (problem, sampler)]
+            group = [e for e in searches if (e.problem, _label(e)) == (problem, sampler)]
             colour = COLOURS[place % len(COLOURS)]
             for trace in _traces(group, sampler, colour, legend=column == 1):
                 figure.add_trace(trace, row=1, col=column)
@@ -33,6 +33,10 @@ def regret_figure(searches: Sequence[Searched]) -> str:
         figure.update_yaxes(title="regret, %", type="log", row=1, col=column)
     page: str = figure.to_html(include_plotlyjs=True, full_html=True)
     return page
+
+
+def _label(search: Searched) -> str:
+    return search.sampler if search.at_once == 1 else f"{search.sampler}, {search.at_once} at once"
 
 
 def _traces(group: Sequence[Searched], name: str, colour: str, *, legend: bool) -> list[go.Scatter]:

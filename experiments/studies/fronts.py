@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 
+from experiments.studies.at_once import AtOnce
 from experiments.studies.problems import Problem
 from experiments.studies.regret import Searched
 from nas.front import Front, base_reward
@@ -63,6 +63,7 @@ def search_front(
     best: float,
     seed: int,
     trials: int,
+    at_once: int = 1,
 ) -> Searched:
     """Searches a problem for its front; regret (%) is what its hypervolume misses of `best`.
 
@@ -71,28 +72,25 @@ def search_front(
     """
     sampler, rng, front = make(seed), np.random.default_rng(1000 + seed), front_of(problem)
     study = optuna.create_study(directions=front.directions, sampler=sampler)
-    distributions: dict[str, BaseDistribution] = {
-        choice.name: CategoricalDistribution(choice.options) for choice in problem.space.choices
-    }
-    tried, regret, milliseconds = list[Point](), list[float](), list[float]()
-    for _ in range(trials):
-        start = time.perf_counter()
-        trial = study.ask(distributions)
-        milliseconds.append(1000 * (time.perf_counter() - start))
+    asked = AtOnce(study, problem.space, trials=trials, at_once=at_once, seed=seed)
+    tried, regret = dict[int, Point](), list[float]()  # what was tried, by number
+    for trial in asked:
         encoded = problem.space.encode(trial.params)
-        tried.extend(_points(problem, encoded[None]))
-        study.tell(trial, [problem.measure(encoded, rng), tried[-1][1]])
+        tried[trial.number] = _points(problem, encoded[None])[0]
+        study.tell(trial, [problem.measure(encoded, rng), tried[trial.number][1]])
         found = front.hypervolume(_recommended(sampler, study, tried), _itself)
         regret.append(100 * (1 - found / best))
-    return Searched(problem.name, name, seed, tuple(regret), tuple(milliseconds))
+    return Searched(problem.name, name, seed, tuple(regret), tuple(asked.milliseconds), at_once)
 
 
-def _recommended(sampler: BaseSampler, study: optuna.Study, tried: Sequence[Point]) -> list[Point]:
+def _recommended(
+    sampler: BaseSampler, study: optuna.Study, tried: Mapping[int, Point]
+) -> list[Point]:
     """Returns the true points of the networks that are on the front by what is known of them."""
-    believed = {trial.number: trial.values[0] for trial in study.trials}
+    believed = {trial.number: trial.values[0] for trial in study.trials if trial.number in tried}
     believed |= expected_values(sampler, study)
     chosen = pareto_front(
-        range(len(tried)), gain=lambda number: believed[number], cost=lambda n: tried[n][1]
+        tried, gain=lambda number: believed[number], cost=lambda number: tried[number][1]
     )
     return [tried[number] for number in chosen]
 

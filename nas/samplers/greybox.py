@@ -11,7 +11,7 @@ it, and a lucky measurement is no better network.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -159,35 +159,44 @@ class GreyBoxSampler(StudySampler):
 
     def _trials(self, study: Study, task: Task) -> Trials:
         """Reads from the study what was tried; a repeat of a trial's network says nothing new."""
-        columns = task.columns
+        trials = study.get_trials(deepcopy=False)  # once: each call reads the storage
+        rows = task.columns.encode_known({trial.number: trial.params for trial in trials})
         by_state = defaultdict[TrialState, list[FrozenTrial]](list)
-        for trial in study.get_trials(deepcopy=False):  # once: each call reads the storage
-            if columns.holds(trial.params):
+        for trial in trials:
+            if trial.number in rows:
                 by_state[trial.state].append(trial)
         done = measured(by_state[TrialState.COMPLETE])
         running, refused = by_state[TrialState.RUNNING], by_state[TrialState.PRUNED]
         failed = filter(self._avoid, by_state[TrialState.FAIL])
         first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
-        waiting, rest = (
-            columns.encode([trial.params for trial in trials])
-            for trials in (running, [*done, *failed, *refused, *running])
-        )
-        rows, values, doubts = _observed(task, first, refused)
-        return Trials(rows, sign(study) * values, waiting, task.keys(rest), doubts)
+        every = _Rows(rows, len(task.columns.names))
+        observed, values, doubts = _observed(task, every, first, refused)
+        taken = task.keys(every([*done, *failed, *refused, *running]))
+        return Trials(observed, sign(study) * values, every(running), taken, doubts)
+
+
+class _Rows:
+    """Gives the rows (N, choices) of trials, by their numbers."""
+
+    def __init__(self, rows: Mapping[int, Array], width: int) -> None:
+        self._rows, self._width = rows, width
+
+    def __call__(self, trials: Sequence[FrozenTrial]) -> Array:
+        rows = [self._rows[trial.number] for trial in trials]
+        return np.asfortranarray(np.array(rows, dtype=float).reshape(len(rows), self._width))
 
 
 def _observed(
-    task: Task, done: list[FrozenTrial], pruned: list[FrozenTrial]
+    task: Task, every: _Rows, done: list[FrozenTrial], pruned: list[FrozenTrial]
 ) -> tuple[Array, Array, Array]:
     """Returns rows, values and doubts of trials: measured, or foretold where one was left."""
-    encode = task.columns.encode
-    rows = encode([trial.params for trial in done])
+    rows = every(done)
     values = np.array([value(trial) for trial in done])
     certain = np.zeros(len(done))
     left = [trial for trial in pruned if trial.intermediate_values]
     if not left:
         return rows, values, certain
-    more = encode([trial.params for trial in left])
+    more = every(left)
     expected, doubts = believed(left, task.factor(more), done, task.factor(rows))
     known = np.isfinite(expected)
     numbers = np.array([trial.number for trial in (*done, *left)])

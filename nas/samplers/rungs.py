@@ -26,16 +26,22 @@ def believed(
     the regression. Fewer than five such trials say too little.
     """
     found, deviations = np.full(len(left), np.nan), np.full(len(left), np.nan)
-    for index, trial in enumerate(left):
-        step = max(trial.intermediate_values)
-        both = [(t, f) for t, f in zip(done, theirs, strict=True) if step in t.intermediate_values]
-        if len(both) >= FEWEST:
-            early = np.array([t.intermediate_values[step] / f for t, f in both])
-            late = np.array([float(t.value or 0) / f for t, f in both])
+    steps = [max(trial.intermediate_values) for trial in left]
+    pairs = {step: _pairs(done, theirs, step) for step in set(steps)}
+    for index, (trial, step) in enumerate(zip(left, steps, strict=True)):
+        early, late = pairs[step]
+        if len(early) >= FEWEST:
             here = trial.intermediate_values[step] / factors[index]
             mean, deviation = _regressed(early, late, here)
             found[index], deviations[index] = factors[index] * mean, factors[index] * deviation
     return found, deviations
+
+
+def _pairs(done: Sequence[FrozenTrial], factors: Array, step: int) -> tuple[Array, Array]:
+    """Returns the accuracies at a rung and at the end, of the trials that have both."""
+    both = [(t, f) for t, f in zip(done, factors, strict=True) if step in t.intermediate_values]
+    early = np.array([t.intermediate_values[step] / f for t, f in both])
+    return early, np.array([float(t.value or 0) / f for t, f in both])
 
 
 def _regressed(early: Array, late: Array, here: float) -> tuple[float, float]:
