@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models as m
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 
 __all__ = ["BulkStorage"]
@@ -47,6 +48,13 @@ class BulkStorage(RDBStorage):
         if not found:  # of a study that is gone, this raises
             self.get_study_name_from_id(study_id)
         return [trial for trial in found if states is None or trial.state in states]
+
+    def add_params(self, trial_id: int, rows: list[m.TrialParamModel]) -> None:
+        """Writes parameters of a running trial in one transaction; those written before stay."""
+        with _create_scoped_session(self.scoped_session, ignore_integrity_error=True) as session:
+            trial = m.TrialModel.find_or_raise_by_id(trial_id, session)
+            self.check_trial_is_updatable(trial_id, trial.state)
+            session.add_all(rows)
 
 
 class _Reader:

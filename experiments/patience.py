@@ -64,12 +64,15 @@ class _Patience:
 
     def __init__(self, storage: BaseStorage, name: str, say: Say) -> None:
         self.storage, self.name, self.say = storage, name, say
+        self.flush = getattr(storage, "flush", None)
 
     def __call__(self, method: str, *args: Any, **options: Any) -> Any:
         """Calls a method of the storage; raises `RunError` where it goes on failing."""
         start, attempt = time.monotonic(), 0
         while True:
             try:
+                if self.flush is not None and method != "set_trial_param":
+                    self.flush()
                 return getattr(self.storage, method)(*args, **options)
             except UpdateFinishedTrialError:
                 if attempt and self._told(method, *args, **options):

@@ -51,7 +51,7 @@ def _opened(where: str) -> BaseStorage:
     if not folder.is_run(folder.path):
         return open_storage(parse_address(where, what="ADDRESS"), _say)
     folder.studies.say = _say
-    return folder.studies.storage()
+    return folder.studies.storage(gather=False)
 
 
 @contextmanager

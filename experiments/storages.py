@@ -17,11 +17,12 @@ import grpc
 import optuna
 import sqlalchemy.exc
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
+from optuna.storages import BaseStorage, GrpcStorageProxy, get_storage
 from optuna.study import Study
 
 from experiments.addresses import FORMS, Address
 from experiments.bulk_reading import BulkStorage
+from experiments.gathering import GatheringStorage
 from experiments.patience import is_away, patient, reason_of
 from search_spaces.errors import InputError
 
@@ -49,6 +50,10 @@ _CONNECTING = {
 }
 
 Say = Callable[[str], None]
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 def new_run_id(folder: Path) -> str:
@@ -105,19 +110,27 @@ def open_study(
     return study
 
 
-def open_storage(address: Address, say: Say = lambda _: None) -> BaseStorage:
-    """Opens a storage by its address; raises `InputError` where that cannot be, within 10 s."""
+def open_storage(address: Address, say: Say = _nothing, *, gather: bool = False) -> BaseStorage:
+    """Opens a storage by its address; raises `InputError` where that cannot be, within 10 s.
+
+    With `gather` a trial's parameters are written together, when something else is done next.
+    """
     if address.scheme == "grpc":
         return patient(_proxied(address), str(address), say)
-    return patient(get_storage(open_database(address)), str(address), say)
+    return _patient(open_database(address), address, say, gather)
 
 
-def file_storage(path: Path, say: Say = lambda _: None) -> BaseStorage:
+def file_storage(path: Path, say: Say = _nothing, *, gather: bool = False) -> BaseStorage:
     """Opens a storage that is a file of SQLite, or makes it."""
-    return patient(get_storage(file_database(path)), str(path), say)
+    return _patient(file_database(path), path, say, gather)
 
 
-def open_database(address: Address) -> RDBStorage:
+def _patient(database: BulkStorage, where: object, say: Say, gather: bool) -> BaseStorage:
+    cached = GatheringStorage(database) if gather else get_storage(database)
+    return patient(cached, str(where), say)
+
+
+def open_database(address: Address) -> BulkStorage:
     """Opens a storage that is a database, with nothing between."""
     if address.scheme == "sqlite":
         return file_database(Path(address.url.removeprefix("sqlite:///")))
@@ -129,7 +142,7 @@ def open_database(address: Address) -> RDBStorage:
     return _made(lambda: BulkStorage(url, options), address)
 
 
-def file_database(path: Path) -> RDBStorage:
+def file_database(path: Path) -> BulkStorage:
     """Opens a database that is a file of SQLite, or makes it."""
     path = path.resolve()
     url = f"sqlite:///{path}".replace("{", "{{").replace("}", "}}")  # Optuna's is a template
@@ -160,7 +173,7 @@ def _driven(address: Address) -> str:
     raise InputError(f"storage {address} needs a driver: pip install 'compound-nas[postgresql]'")
 
 
-def _made(make: Callable[[], RDBStorage], where: object) -> RDBStorage:
+def _made(make: Callable[[], BulkStorage], where: object) -> BulkStorage:
     """Opens a database with Optuna's tables; raises `InputError` saying why it cannot be used."""
     for attempt in range(RACES):
         try:

@@ -71,14 +71,19 @@ class StudyStore:
             )
         return StorageConfig(address=address.url, run=stored.run)
 
-    def storage(self) -> BaseStorage:
-        """Opens the storage, once; raises `InputError` where that cannot be."""
+    def storage(self, *, gather: bool = True) -> BaseStorage:
+        """Opens the storage, once; raises `InputError` where that cannot be.
+
+        What serves other processes must not `gather` what they write.
+        """
         from experiments.storages import file_storage, open_storage  # noqa: PLC0415 (heavy)
 
         if self._opened is None:
             place = self._address or self._stored_address()
             self._opened = (
-                open_storage(place, self._say) if place else file_storage(self.file, self._say)
+                open_storage(place, self._say, gather=gather)
+                if place
+                else file_storage(self.file, self._say, gather=gather)
             )
         return self._opened
 

@@ -32,7 +32,6 @@ class Columns:
         self.sizes = np.array([_size(each) for each in self.space.values()], dtype=np.int64)
         self.numeric = self.sizes == 0
         self.ordered = np.array([_ordered(each) for each in self.space.values()], dtype=bool)
-        self._rows = dict[int, tuple[Mapping[str, Any], Array]]()  # of trials, by number
         self._index = [
             {choice: i for i, choice in enumerate(each.choices)}
             if isinstance(each, CategoricalDistribution)
@@ -66,22 +65,6 @@ class Columns:
             for (name, each), known in zip(self.space.items(), self._index, strict=True)
         ]
         return np.array(columns, dtype=float).reshape(len(self.names), len(many)).T
-
-    def encode_known(self, many: Mapping[int, Mapping[str, Any]]) -> dict[int, Array]:
-        """Returns the rows of those sets of parameters, by number, that this space `holds`.
-
-        They are kept: a set that was there before, under the same number, costs a comparison.
-        """
-        known, none = self._rows, (None, None)
-        new = {
-            number: params
-            for number, params in many.items()
-            if known.get(number, none)[0] != params and self.holds(params)
-        }
-        rows = self.encode(list(new.values()))
-        known.update(zip(new, zip(new.values(), rows, strict=True), strict=True))
-        held = (number for number, params in many.items() if known.get(number, none)[0] == params)
-        return {number: known[number][1] for number in held}
 
     def decode(self, row: Array) -> dict[str, Any]:
         """Returns the parameters of a row."""
