@@ -64,17 +64,25 @@ class Tried:
         if not new:
             return
         rows = self._columns.encode([trial.params for trial in new])
-        trials = self.trials + new
-        order = np.argsort([trial.number for trial in trials], kind="stable")
         told = [_told(trial) for trial in new]
         repeated = ["duplicate_of" in trial.user_attrs for trial in new]
-        self.rows = np.ascontiguousarray(np.concatenate([self.rows, rows])[order])
-        self.keys = np.concatenate([self.keys, self._key_of(rows)])[order]
-        self.values = np.concatenate([self.values, told])[order]
-        states = [int(trial.state) for trial in new]
-        self.states = np.concatenate([self.states, states])[order]
-        self.first = np.concatenate([self.first, ~np.array(repeated)])[order]
-        self.trials = [trials[place] for place in order]
+        late = bool(self.trials) and new[0].number < self.trials[-1].number
+        self.trials += new
+        self.rows = np.concatenate([self.rows, rows])
+        self.keys = np.concatenate([self.keys, self._key_of(rows)])
+        self.values = np.concatenate([self.values, told])
+        self.states = np.concatenate([self.states, [int(trial.state) for trial in new]])
+        self.first = np.concatenate([self.first, ~np.array(repeated)])
+        if late:
+            self._sort()
+        self.rows = np.asfortranarray(self.rows)
+
+    def _sort(self) -> None:
+        """Brings into order what has finished later than trials of greater numbers."""
+        order = np.argsort([trial.number for trial in self.trials], kind="stable")
+        self.trials = [self.trials[place] for place in order]
+        for name in ("rows", "keys", "values", "states", "first"):
+            setattr(self, name, getattr(self, name)[order])
 
     @property
     def measured(self) -> Array:
