@@ -53,7 +53,7 @@ class BulkStorage(RDBStorage):
         """Writes parameters of a running trial in one transaction; those written before stay."""
         with _create_scoped_session(self.scoped_session, ignore_integrity_error=True) as session:
             trial = m.TrialModel.find_or_raise_by_id(trial_id, session)
-            self.check_trial_is_updatable(trial_id, trial.state)
+            self.check_trial_is_updatable(trial_id, trial.state)  # type: ignore[arg-type]
             session.add_all(rows)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from experiments.report.contents import Trial
 
-__all__ = ["MOST", "best_so_far", "label", "thinned"]
+__all__ = ["MOST", "best_so_far", "label", "rises", "thinned"]
 
 MOST = 2000  # points of a kind: a browser draws them at once, and a page stays under a few MB
 
@@ -30,14 +30,19 @@ def label(name: str, drawn: Sequence[Trial], trials: Sequence[Trial]) -> str:
     return f"{name} ({len(drawn):,} of {len(trials):,} drawn)"
 
 
-def best_so_far(trials: Sequence[Trial]) -> tuple[list[int], list[float]]:
-    """Returns the numbers of trials and the best reward up to each.
+def rises(values: Sequence[float]) -> list[int]:
+    """Returns the places of a line that never falls which are to be drawn.
 
-    Of more than 2,000 only those are told at which it rises, and the last.
+    Of more than 2,000 those are enough at which it rises, and the last.
     """
+    places = range(len(values))
+    if len(values) <= MOST:
+        return list(places)
+    return sorted({0, *(i for i in places[1:] if values[i] > values[i - 1]), len(values) - 1})
+
+
+def best_so_far(trials: Sequence[Trial]) -> tuple[list[int], list[float]]:
+    """Returns the numbers of trials and the best reward up to each, as far as they are drawn."""
     best = list(itertools.accumulate((trial.reward or 0.0 for trial in trials), max))
-    places = list(range(len(best)))
-    if len(best) > MOST:
-        rises = (place for place in places[1:] if best[place] > best[place - 1])
-        places = sorted({0, *rises, len(best) - 1})
+    places = rises(best)
     return [trials[place].number for place in places], [best[place] for place in places]

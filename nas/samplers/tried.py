@@ -52,7 +52,8 @@ class Tried:
         if len(trials) < len(seen) or any(seen[place] is not None for place in unlike):
             self._clear()
             return self.update(trials)
-        new, rest = [], []
+        new: list[FrozenTrial] = []
+        rest: list[FrozenTrial] = []
         for place in unlike:
             trial = trials[place]
             (new if trial.state in FINISHED else rest).append(trial)
@@ -87,7 +88,7 @@ class Tried:
     @property
     def measured(self) -> Array:
         """Tells (N,) which trials ended with finite values."""
-        return (self.states == COMPLETE) & np.isfinite(self.values)
+        return np.asarray((self.states == COMPLETE) & np.isfinite(self.values))
 
     def of(self, chosen: Array) -> list[FrozenTrial]:
         """Returns the trials (N,) that are chosen."""

@@ -7,7 +7,12 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import TrialState, create_trial
@@ -18,6 +23,8 @@ from experiments.addresses import parse_address, without_password
 from experiments.patience import patient
 from experiments.storages import Owner, file_database, file_storage, new_run_id, open_study
 from search_spaces.errors import InputError, RunError
+
+X: BaseDistribution = CategoricalDistribution((1, 2))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_bulk_reading_reads_what_optuna_reads(tmp_path: Path) -> None:
 
 
 def test_gathered_parameters_are_there_once_anything_else_is_done(tmp_path: Path) -> None:
-    path, space = tmp_path / "study.db", {"x": CategoricalDistribution((1, 2))}
+    path, space = tmp_path / "study.db", {"x": X}
     storage = file_storage(path, gather=True)
     study = optuna.create_study(storage=storage, study_name="s")
     study.tell(study.ask(space), 0.5)  # the first shows the study each distribution
@@ -147,14 +154,14 @@ class Failing(InMemoryStorage):
 
 
 def test_a_storage_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    monkeypatch.setattr("experiments.patience.time.sleep", lambda _: None)
     said: list[str] = []
     assert patient(Failing("database is locked", 3), "here", said.append).get_all_studies() == []
     assert said == ["storage here is away (database is locked); waiting for it"]
 
 
 def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    monkeypatch.setattr("experiments.patience.time.sleep", lambda _: None)
     monkeypatch.setattr(patience, "LONGEST", -1.0)
     storage = patient(Failing("database is locked", 10**9), "here", lambda _: None)
     with pytest.raises(RunError, match="storage here failed: database is locked; what had"):

@@ -1,9 +1,11 @@
 """What samplers keep of finished trials, and what TPE is shown of very many."""
 
+from typing import Literal
+
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
 from nas.samplers import SAMPLERS
@@ -11,7 +13,10 @@ from nas.samplers.bounded import BEST, MOST, BoundedTPE, _Shown
 from nas.samplers.columns import Columns, row_keys
 from nas.samplers.tried import Tried
 
-SPACE = {"a": CategoricalDistribution((1, 2, 3)), "b": CategoricalDistribution(("x", "y"))}
+SPACE: dict[str, BaseDistribution] = {
+    "a": CategoricalDistribution((1, 2, 3)),
+    "b": CategoricalDistribution(("x", "y")),
+}
 
 
 def study_of(values: list[float]) -> optuna.Study:
@@ -58,7 +63,7 @@ def test_another_study_replaces_what_was_kept() -> None:
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_tpe_is_shown_the_best_and_the_newest(direction: str) -> None:
+def test_tpe_is_shown_the_best_and_the_newest(direction: Literal["maximize", "minimize"]) -> None:
     rng = np.random.default_rng(0)
     values = rng.random(MOST + 200).tolist()
     study = optuna.create_study(direction=direction)

@@ -92,8 +92,10 @@ class Postgres:
 
     def _words(self, program: str, *words: object) -> list[str]:
         """Returns a command that ends when this process does, and runs as the server's user."""
-        who = ["--reuid", self.user.pw_name, "--regid", str(self.user.pw_gid), "--clear-groups"]
-        ending = ["setpriv", *(who if self.user else []), "--pdeathsig", "QUIT"]
+        ending = ["setpriv", "--pdeathsig", "QUIT"]
+        if self.user:
+            name, group = self.user.pw_name, str(self.user.pw_gid)
+            ending += ["--reuid", name, "--regid", group, "--clear-groups"]
         return [*ending, str(self.programs / program), *map(str, words)]
 
     def _run(self, program: str, *words: object) -> None:
