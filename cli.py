@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from experiments import clustering, inspection, making, searching
+from experiments import clustering, inspection, making, searching, serving
 from experiments import options as o
 from experiments import scale_options as s
 from experiments.benching import app as benching
@@ -47,7 +47,7 @@ def run(
     random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
-    ceiling: o.Ceiling = None,
+    ceiling: o.Ceiling = None, storage: o.Storage = None,
     alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
     step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
     divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
@@ -81,6 +81,7 @@ def run(
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
         epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
+        storage=storage,
     )  # fmt: skip
     rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
     grid = grid_plan(
@@ -105,6 +106,7 @@ for name, command in {**searching.COMMANDS, **making.COMMANDS, **inspection.COMM
     app.command(name)(command)
 app.add_typer(benching.app, name="bench")
 app.add_typer(clustering.app, name="cluster")
+app.add_typer(serving.app, name="storage")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from experiments.addresses import StorageConfig, without_password
 from experiments.files import write_atomic
 from experiments.recipes import Recipe
 from search_spaces.errors import InputError
@@ -171,7 +172,7 @@ class RunConfig(_Frozen):
     """Holds everything that a run was asked.
 
     `search` is None where nothing was searched, `training` where no single network was trained,
-    `family` where no family was by itself.
+    `family` where no family was by itself. `storage` is None where studies are in the folder.
     """
 
     seed: int
@@ -180,6 +181,7 @@ class RunConfig(_Frozen):
     search: SearchConfig | None = None
     training: TrainingConfig | None = None
     family: FamilyConfig | None = None
+    storage: StorageConfig | None = None
 
     def mismatch(self, other: RunConfig) -> str | None:
         """Returns the first thing in which `other` cannot share a folder with this run.
@@ -241,7 +243,11 @@ def write_config(path: Path, config: RunConfig | PredictedConfig) -> None:
         "format": FORMAT if isinstance(config, RunConfig) else PREDICTED,
         "version": VERSION,
         **config.model_dump(mode="json", exclude_none=True),
-        "host": {"name": platform.node(), "system": platform.platform(), "argv": sys.argv},
+        "host": {
+            "name": platform.node(),
+            "system": platform.platform(),
+            "argv": [*map(without_password, sys.argv)],
+        },
         "versions": _versions(),
     }
     write_atomic(path, tomli_w.dumps(document))

@@ -106,6 +106,12 @@ Resume = Annotated[
 ResumeSearch = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with the search in a folder")
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage", metavar="ADDRESS", help="of the studies: postgresql://… [a file in the folder]"
+    ),
+]
 MaybeArch = Annotated[
     str | None,
     typer.Argument(

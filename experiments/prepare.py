@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.addresses import parse_address
 from experiments.config import DataConfig, RunConfig, TrainingConfig
 from experiments.data import ImageData, findable, load_data
 from experiments.device import Device, pick_device
@@ -75,12 +76,14 @@ def start(
 
     Nothing is written before everything has been checked.
     """
+    folder.studies.say = reporter.note
     device = pick_device(request.device, deterministic=request.deterministic)
     recipe = load_recipe(request.recipe, request.overrides)
     if recipe.from_weights and (training is None or training.weights is None):
         raise InputError(
             f"recipe {request.recipe} starts from trained weights: use it in nas train"
         )
+    storage = folder.studies.placed(search.storage if search else None)
     data = load_requested(request)
     if len(data.train) < recipe.batch_size:
         raise InputError(
@@ -96,6 +99,7 @@ def start(
             search_config(search, data, stored, device=device, recipe=recipe) if search else None
         ),
         training=training,
+        storage=storage,
     )
     folder.check(config)
     with disconnecting():
@@ -129,17 +133,27 @@ def reopen(
     deterministic: bool = False,
     track: tuple[str, ...] = (),
     placement: PlacementRequest = HERE,
+    storage: str | None = None,
 ) -> Iterator[Session]:
-    """Opens a run folder with the data and recipe that it was made with."""
+    """Opens a run folder with the data and recipe that it was made with.
+
+    `storage` is where its studies are now, with a password where one is needed.
+    """
+    folder.studies.say = reporter.note
     config = folder.read()
+    placed = folder.studies.placed(None if storage is None else parse_address(storage))
     picked = pick_device(device, deterministic=deterministic)
     data = _same_data(folder, config.data)
     with disconnecting():
-        placed = placement.resolve(wants_gpu=picked.is_cuda)
-        if placed is None:
+        resolved = placement.resolve(wants_gpu=picked.is_cuda)
+        if resolved is None:
             _say_crowded(picked, reporter)
         with folder.lock():
-            yield Session(folder, config, data, picked, reporter, loaders, track, placement=placed)
+            if placed != config.storage:
+                config = folder.open(config.model_copy(update={"storage": placed}))
+            yield Session(
+                folder, config, data, picked, reporter, loaders, track, placement=resolved
+            )
 
 
 def _same_data(folder: RunFolder, config: DataConfig) -> ImageData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from experiments.addresses import parse_address
 from experiments.aims import Aim
 from experiments.amounts import parse_range, parse_seconds
 from experiments.export import parse_formats
@@ -71,6 +72,7 @@ def search_request(
     rungs: int | None = None,
     reduction: int | None = None,
     ceiling: float | None = None,
+    storage: str | None = None,
 ) -> SearchRequest:
     """Reads what is searched for."""
     return SearchRequest(
@@ -92,6 +94,7 @@ def search_request(
         hints_first=hints_first,
         halving=_halving(halving, rungs, reduction),
         ceiling=_ceiling(ceiling, halving),
+        storage=None if storage is None else parse_address(storage),
     )
 
 

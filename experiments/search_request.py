@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.addresses import Address
 from experiments.aims import Aim, file_digest
 from experiments.config import SearchConfig
 from experiments.costing import costing_of
@@ -59,6 +60,7 @@ class SearchRequest:
     epochs: int = 4
     halving: HalvingRequest | None = None
     ceiling: float | None = None
+    storage: Address | None = None
 
 
 def search_config(

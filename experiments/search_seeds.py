@@ -52,13 +52,9 @@ def _seeds_of(asked: SearchConfig, first: int) -> list[int]:
 
 def _moved(trial: TrialRecord, by: int) -> TrialRecord:
     """Returns a trial with its number, and what it speaks of, moved on."""
-    number, first = trial.number + by, trial.duplicate_of
-    stem = trial.spec.name.removesuffix(str(trial.number))
+    first = trial.duplicate_of
     return replace(
-        trial,
-        number=number,
-        spec=replace(trial.spec, name=f"{stem}{number}"),
-        duplicate_of=None if first is None else first + by,
+        trial, number=trial.number + by, duplicate_of=None if first is None else first + by
     )
 
 

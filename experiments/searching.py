@@ -19,7 +19,7 @@ __all__ = ["COMMANDS"]
 
 NEEDED = "only --resume and --evaluator imagenet need neither data nor a folder"
 FREE = (  # of what run.toml says nothing
-    "resume", "json", "device", "loaders", "deterministic",
+    "resume", "json", "device", "loaders", "deterministic", "storage",
     "workers", "ray", "cpus", "gpus", "retries",
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def search(
     hints: o.Hints = None, hints_first: o.HintsFirst = 0,
     confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
     halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
-    ceiling: o.Ceiling = None,
+    ceiling: o.Ceiling = None, storage: o.Storage = None,
     recipe: o.Recipe = "fast", set_: o.Set = None,
     workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
     retries: o.Retries = None, loaders: o.Loaders = None,
@@ -61,7 +61,7 @@ def search(
     if resume is not None:
         how = {
             "device": device, "loaders": loaders, "deterministic": deterministic,
-            "placement": placement,
+            "placement": placement, "storage": storage,
         }  # fmt: skip
         _resumed(context, resume, json, how)
         return
@@ -79,7 +79,7 @@ def search(
         time=time, train_time=train_time, trial_time=trial_time,
         random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
         epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
-        seeds=seeds, hints=hints, hints_first=hints_first,
+        seeds=seeds, hints=hints, hints_first=hints_first, storage=storage,
     )  # fmt: skip
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import resource
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -23,18 +22,16 @@ from experiments.files import (
     write_atomic_with,
     writing_errors,
 )
+from experiments.study_store import STUDY, StudyStore
 from nas.evaluation import Evaluation
 from search_spaces.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
     from optuna.study import Study
 
     from nas.objective import Direction
 
 __all__ = ["STUDY", "EvaluationLog", "RunFolder"]
-
-STUDY = "search"
 
 
 class EvaluationLog:
@@ -85,6 +82,7 @@ class RunFolder:
         self.ledger_path = path / "ledger.json"
         self.proxy_path = path / "proxy.json"
         self._elsewhere = {"cpu": 0.0, "gpu": 0.0}
+        self.studies = StudyStore(self.config_path, self.study_path)
 
     @staticmethod
     def is_run(path: Path) -> bool:
@@ -117,7 +115,8 @@ class RunFolder:
         self.check(config)
         if self.config_path.exists():
             former = self.read()
-            kept = {name: getattr(former, name) for name in ("search", "training", "family")}
+            parts = ("search", "training", "family", "storage")
+            kept = {name: getattr(former, name) for name in parts}
             config = config.model_copy(
                 update={k: v for k, v in kept.items() if getattr(config, k) is None}
             )
@@ -150,32 +149,11 @@ class RunFolder:
 
     def study(self, name: str = STUDY, *, directions: Sequence[Direction] = ("maximize",)) -> Study:
         """Opens the search's study, or another by its name, or creates it."""
-        import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
-
-        return optuna.create_study(
-            study_name=name,
-            storage=self._storage(),
-            directions=list(directions),
-            load_if_exists=True,
-        )
+        return self.studies.study(name, directions)
 
     def searches(self) -> list[Study]:
         """Opens the studies of all seeds' searches that have begun, the first seed's first."""
-        import optuna  # noqa: PLC0415 (heavy, and only a search needs it)
-
-        if not self.study_path.is_file():
-            return []
-        storage = self._storage()
-        names = [each.study_name for each in optuna.get_all_study_summaries(storage)]
-        ours = [name for name in names if name == STUDY or name.startswith(f"{STUDY}-")]
-        ours.sort(key=lambda name: (len(name), name))
-        return [optuna.load_study(study_name=name, storage=storage) for name in ours]
-
-    def _storage(self) -> RDBStorage:
-        from optuna.storages import RDBStorage  # noqa: PLC0415 (heavy)
-
-        path = self.study_path.resolve()
-        return RDBStorage(f"sqlite:///{path}", engine_kwargs={"creator": lambda: _connected(path)})
+        return self.studies.searches()
 
     def write_json(self, path: Path, document: Any) -> None:
         """Writes an indented JSON document, whole or not at all."""
@@ -220,19 +198,6 @@ class RunFolder:
             return {}
         ledger: dict[str, dict[str, float]] = json.loads(self.ledger_path.read_text())
         return ledger
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    """Opens a study's file with a write-ahead log: a trial is some forty small transactions.
-
-    What is told to the study outlives the process. If the machine itself stops, the last trials may
-    be told again, from the log of trainings.
-    """
-    connection = sqlite3.connect(path, check_same_thread=False)
-    with contextlib.suppress(sqlite3.OperationalError):  # others have it open, or it is read-only
-        if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
-            connection.execute("PRAGMA synchronous=NORMAL")
-    return connection
 
 
 def _cpu_seconds() -> float:

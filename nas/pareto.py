@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeVar
 
 import numpy as np
@@ -82,6 +83,10 @@ def hypervolume(
     )
 
 
+_first: Callable[[tuple[float, float]], float] = itemgetter(0)
+_second: Callable[[tuple[float, float]], float] = itemgetter(1)
+
+
 def hypervolumes(
     items: Iterable[T],
     *,
@@ -91,12 +96,14 @@ def hypervolumes(
     most_cost: float,
 ) -> list[float]:
     """Returns the hypervolume after each item, in their order."""
-    found, front = list[float](), list[T]()
-    for item in items:
-        front = pareto_front([*front, item], gain=gain, cost=cost)
-        found.append(
-            hypervolume(front, gain=gain, cost=cost, least_gain=least_gain, most_cost=most_cost)
-        )
+    found, front = list[float](), list[tuple[float, float]]()
+    for point in ((gain(item), cost(item)) for item in items):
+        if found and any(g >= point[0] and c <= point[1] for g, c in front):
+            found.append(found[-1])  # beaten: most of many are, and add nothing
+            continue
+        front = pareto_front([*front, point], gain=_first, cost=_second)
+        bounds = {"least_gain": least_gain, "most_cost": most_cost}
+        found.append(hypervolume(front, gain=_first, cost=_second, **bounds))
     return found
 
 

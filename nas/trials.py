@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -19,7 +20,7 @@ INTERRUPTED = "interrupted"
 FINISHED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrialRecord:
     """Describes one trial of a study: what was chosen and what came out.
 
@@ -32,7 +33,6 @@ class TrialRecord:
     """
 
     number: int
-    spec: ArchSpec
     choices: dict[str, object]
     fingerprint: str
     state: str
@@ -46,6 +46,13 @@ class TrialRecord:
     values: tuple[float, ...] = ()
     pruned: str | None = None
     rungs: tuple[float, ...] = ()
+    space: SearchSpace = field(kw_only=True, compare=False, repr=False)
+
+    @cached_property
+    def spec(self) -> ArchSpec:
+        """Returns the network; most of many trials are never asked for theirs."""
+        spec = self.space.decode(self.choices)  # type: ignore[arg-type]
+        return replace(spec, name=f"{self.space.name}_trial{self.number}")
 
 
 def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
@@ -58,7 +65,6 @@ def records(study: Study, space: SearchSpace) -> list[TrialRecord]:
 def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     """Reads one finished trial."""
     attrs = trial.user_attrs
-    spec = space.decode(trial.params)
     evaluated = "evaluation" in attrs and trial.state == TrialState.COMPLETE
     evaluation = Evaluation(**attrs["evaluation"]) if evaluated else None
     values = trial.values if trial.state == TrialState.COMPLETE else None
@@ -68,9 +74,8 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     error = attrs.get("error") or (INTERRUPTED if trial.state == TrialState.FAIL else None)
     return TrialRecord(
         number=trial.number,
-        spec=replace(spec, name=f"{space.name}_trial{trial.number}"),
         choices=dict(trial.params),
-        fingerprint=attrs.get("fingerprint") or fingerprint(spec),
+        fingerprint=attrs.get("fingerprint") or fingerprint(space.decode(trial.params)),
         state="refused" if refused else trial.state.name.lower(),
         reward=attrs.get("reward", values[0]) if values else None,
         evaluation=evaluation,
@@ -82,4 +87,5 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         seconds=evaluation.seconds if evaluation else spent,
         pruned=pruned,
         rungs=tuple(rung["accuracy"] for rung in rungs),
+        space=space,
     )

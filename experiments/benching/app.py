@@ -22,6 +22,7 @@ from experiments.benching import (
     scaling,
     search,
     simulate,
+    study,
     tables,
     zerocost,
 )
@@ -76,7 +77,7 @@ app.command("all", help="Runs every bench that needs no options.")(_plain(*BENCH
 for _name, _summary in BENCHES.items():
     app.command(_name, help=_summary)(_plain(_name))
 _GROUPS = (
-    tables, predictor, zerocost, proxy, search, simulate, halving, race, inherit, scaling,
+    tables, predictor, zerocost, proxy, search, simulate, halving, race, inherit, scaling, study,
     contests, parallel,
 )  # fmt: skip
 for _group in _GROUPS:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from experiments.store import RunFolder
 from nas.costs import UNITS
 from search_spaces.codec import spec_from_json, stage_to_string
 from search_spaces.errors import InputError
+from search_spaces.space import SearchSpace
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Contents", "Training", "Trial", "blocks_of", "read_contents"]
@@ -31,9 +33,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trial:
-    """Holds a row of trials.parquet; `blocks` are the network's block strings.
+    """Holds a row of trials.parquet; `choices` are those of a network of `space`.
 
     `costs` are those that are known, in `nas.costs.UNITS`; `seconds` is what the training took.
     `rung` counts the rungs that it came to, where there were any, `rung_accuracy` is that at the
@@ -53,8 +55,16 @@ class Trial:
     pruned: str | None
     rung: int | None
     rung_accuracy: float | None
-    blocks: tuple[str, ...]
+    choices: Mapping[str, Any]
+    space: SearchSpace
     search_seed: int | None = None
+
+    @cached_property
+    def blocks(self) -> tuple[str, ...]:
+        """Returns the network's block strings; none in the table of another version's space."""
+        with suppress(InputError):  # only hovers lose
+            return blocks_of(self.space.decode(self.choices))
+        return ()
 
     @property
     def evaluated(self) -> bool:
@@ -201,24 +211,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a Parquet table ({error})") from None
-    rows = frame.to_dict(orient="records")
-    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+    told = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in told.to_dict(orient="records")]
 
 
 def _trials(path: Path, config: RunConfig) -> tuple[Trial, ...]:
     if config.search is None:
         return ()
     space = space_of(config.search, num_classes=len(config.data.classes))
-    trials = []
-    for row in _rows(path):
-        blocks: tuple[str, ...] = ()
-        with suppress(InputError):  # the table of another version's space: only hovers lose
-            blocks = blocks_of(space.decode({k: row[k] for k in row if k not in _COLUMNS}))
-        trials.append(_trial(row, blocks))
-    return tuple(trials)
+    return tuple(_trial(row, space) for row in _rows(path))
 
 
-def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
+def _trial(row: Mapping[str, Any], space: SearchSpace) -> Trial:
     return Trial(
         number=int(row["trial"]),
         state=str(row["state"]),
@@ -232,7 +236,8 @@ def _trial(row: Mapping[str, Any], blocks: tuple[str, ...]) -> Trial:
         pruned=row.get("pruned"),
         rung=None if row.get("rung") is None else int(row["rung"]),
         rung_accuracy=row.get("rung_accuracy"),
-        blocks=blocks,
+        choices={name: row[name] for name in row if name not in _COLUMNS},
+        space=space,
         search_seed=row.get("search_seed"),
     )
 

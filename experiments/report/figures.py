@@ -14,6 +14,7 @@ from experiments.aims import amount_text
 from experiments.amounts import format_count
 from experiments.report.contents import Contents, Trial, blocks_of
 from experiments.report.tables import accuracy_text, escape
+from experiments.report.thinning import best_so_far, label, thinned
 from nas.costs import MEASURED
 
 __all__ = [
@@ -153,15 +154,16 @@ def trials_figure(contents: Contents) -> go.Figure:
     over, search = contents.front_cost, contents.config.search
     figure = blank_figure(f"{cost_label(over)} (log scale)", "validation accuracy", shares=True)
     trials = [trial for trial in contents.trials if trial.evaluated and over in trial.costs]
-    points = _points(trials, over)
-    figure.add_trace(_marks(*points, name="trial", color=TRIED, size=7, opacity=0.75))
+    points = _points(drawn := thinned(trials), over)
+    name = label("trial", drawn, trials)
+    figure.add_trace(_marks(*points, name=name, color=TRIED, size=7, opacity=0.75))
     left = _left_marks(contents, over)
     figure.add_traces(left)
     numbers = {entry["trial"] for entry in contents.front}
     front = sorted((t for t in trials if t.number in numbers), key=lambda t: t.costs[over])
     if front:
-        drawn = _points(front, over)
-        figure.add_trace(_marks(*drawn, name="Pareto front", color=FRONT, **STAIRS))
+        marks = _marks(*_points(front, over), name="Pareto front", color=FRONT, **STAIRS)
+        figure.add_trace(marks)
     amounts = {
         "target": search.target if search and search.cost == over else None,
         "limit": search.limits.get(over) if search else None,
@@ -178,7 +180,8 @@ def trials_figure(contents: Contents) -> go.Figure:
 
 def _left_marks(contents: Contents, over: str) -> list[go.Scatter]:
     """Returns the networks whose trainings were left, with their accuracies at the last rung."""
-    left = [trial for trial in contents.trials if trial.left and over in trial.costs]
+    every = [trial for trial in contents.trials if trial.left and over in trial.costs]
+    left = thinned(every)
     texts = [
         _hover(
             f"trial {trial.number}, left at rung {trial.rung}",
@@ -189,7 +192,7 @@ def _left_marks(contents: Contents, over: str) -> list[go.Scatter]:
     ]
     x, y = [trial.costs[over] for trial in left], [trial.rung_accuracy or 0.0 for trial in left]
     style: dict[str, Any] = {"color": TRIED, "symbol": "circle-open", "size": 6}
-    return [_marks(x, y, texts, name="left at a rung", **style)] if left else []
+    return [_marks(x, y, texts, name=label("left at a rung", left, every), **style)] if left else []
 
 
 def _result_hover(contents: Contents, row: Mapping[str, Any]) -> str:
@@ -238,22 +241,23 @@ def progress_figure(contents: Contents) -> go.Figure:
     """Draws every trial's reward and the best so far."""
     figure = blank_figure("trial", "reward")
     trials = [trial for trial in contents.trials if trial.evaluated and trial.reward is not None]
-    numbers = [trial.number for trial in trials]
-    rewards = [trial.reward or 0.0 for trial in trials]
-    texts = [_trial_hover(trial) for trial in trials]
-    figure.add_trace(_marks(numbers, rewards, texts, name="reward", color=TRIED, size=7))
-    best = list(itertools.accumulate(rewards, max))
-    texts = [f"best so far {value:.4f}" for value in best]
-    stairs = {**STAIRS, "mode": "lines"}
-    figure.add_trace(_marks(numbers, best, texts, name="best so far", color=FRONT, **stairs))
-    drawn = [trial for trial in contents.random if trial.evaluated and trial.reward is not None]
-    if drawn:
-        best = list(itertools.accumulate((trial.reward or 0.0 for trial in drawn), max))
-        texts = [f"random search: best so far {value:.4f}" for value in best]
-        numbers = [trial.number for trial in drawn]
-        name = "random search: best so far"
-        figure.add_trace(_marks(numbers, best, texts, name=name, color=CHOSEN, **stairs))
+    shown = thinned(trials)
+    rewards = [trial.reward or 0.0 for trial in shown]
+    texts, name = [_trial_hover(trial) for trial in shown], label("reward", shown, trials)
+    numbers = [trial.number for trial in shown]
+    figure.add_trace(_marks(numbers, rewards, texts, name=name, color=TRIED, size=7))
+    _best_so_far(figure, trials, "best so far", FRONT)
+    random = [trial for trial in contents.random if trial.evaluated and trial.reward is not None]
+    if random:
+        _best_so_far(figure, random, "random search: best so far", CHOSEN)
     return figure
+
+
+def _best_so_far(figure: go.Figure, trials: Sequence[Trial], name: str, color: str) -> None:
+    numbers, best = best_so_far(trials)
+    texts = [f"{name} {value:.4f}" for value in best]
+    stairs = {**STAIRS, "mode": "lines"}
+    figure.add_trace(_marks(numbers, best, texts, name=name, color=color, **stairs))
 
 
 def _candidate_hover(row: Mapping[str, Any]) -> str:

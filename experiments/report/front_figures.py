@@ -11,6 +11,7 @@ from experiments.aim_texts import cost_label
 from experiments.goals import front_of
 from experiments.report.contents import Contents, Trial
 from experiments.report.figures import PALETTE, blank_figure
+from experiments.report.thinning import rises
 from nas.front import Front, base_reward
 from nas.pareto import Span
 
@@ -55,13 +56,14 @@ def _growth(
     trials = _placed(everything, front.cost)
     areas = front.hypervolumes(trials, lambda t: (t.accuracy or 0.0, t.costs[front.cost]))
     minutes = _minutes(everything, trials)
+    drawn = rises(areas)
     texts = [
-        f"{name}: trial {trial.number}, after {at:.1f} minutes: {area:.2%}"
-        for trial, at, area in zip(trials, minutes, areas, strict=True)
+        f"{name}: trial {trials[i].number}, after {minutes[i]:.1f} minutes: {areas[i]:.2%}"
+        for i in drawn
     ]
     return go.Scatter(
-        x=minutes if by == "time" else list(range(1, len(trials) + 1)),
-        y=areas,
+        x=[minutes[i] if by == "time" else i + 1 for i in drawn],
+        y=[areas[i] for i in drawn],
         mode="lines",
         line={"color": color, "shape": "hv"},
         name=name,

@@ -86,7 +86,9 @@ def accuracy_section(contents: Contents, plots: Plots) -> str:
 
 
 def _front_table(contents: Contents) -> str:
-    blocks = {trial.number: " ".join(trial.blocks) for trial in contents.trials}
+    numbers = {entry["trial"] for entry in contents.front}
+    there = (trial for trial in contents.trials if trial.number in numbers)
+    blocks = {trial.number: " ".join(trial.blocks) for trial in there}
     shown = list(dict.fromkeys((contents.front_cost, "macs")))
     searched = front_of(contents.config.search) is not None
     rows = [

@@ -15,11 +15,11 @@ from optuna.samplers import (
     NSGAIIISampler,
     NSGAIISampler,
     RandomSampler,
-    TPESampler,
 )
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.samplers.bounded import BoundedTPE
 from nas.samplers.evolution import ChangingSampler, evolution, local_search
 from nas.samplers.front import FrontSampler
 from nas.samplers.greybox import GreyBoxSampler
@@ -40,7 +40,7 @@ def _went_wrong(trial: FrozenTrial) -> bool:
 
 
 def _tpe(seed: int, _: Known | None) -> BaseSampler:
-    return TPESampler(seed=seed, n_startup_trials=10, multivariate=True, constant_liar=True)
+    return BoundedTPE(seed=seed, n_startup_trials=10, multivariate=True, constant_liar=True)
 
 
 def _gp(seed: int, _: Known | None) -> BaseSampler:

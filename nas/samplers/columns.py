@@ -32,7 +32,6 @@ class Columns:
         self.sizes = np.array([_size(each) for each in self.space.values()], dtype=np.int64)
         self.numeric = self.sizes == 0
         self.ordered = np.array([_ordered(each) for each in self.space.values()], dtype=bool)
-        self._rows = dict[int, tuple[Mapping[str, Any], Array]]()  # of trials, by number
         self._index = [
             {choice: i for i, choice in enumerate(each.choices)}
             if isinstance(each, CategoricalDistribution)
@@ -66,22 +65,6 @@ class Columns:
             for (name, each), known in zip(self.space.items(), self._index, strict=True)
         ]
         return np.array(columns, dtype=float).reshape(len(self.names), len(many)).T
-
-    def encode_known(self, many: Mapping[int, Mapping[str, Any]]) -> dict[int, Array]:
-        """Returns the rows of those sets of parameters, by number, that this space `holds`.
-
-        They are kept: a set that was there before, under the same number, costs a comparison.
-        """
-        known, found, new = self._rows, dict[int, Array](), dict[int, Mapping[str, Any]]()
-        for number, params in many.items():
-            before, row = known.get(number, (None, None))
-            if row is not None and before == params:
-                found[number] = row
-            elif self.holds(params):
-                new[number] = params
-        rows = dict(zip(new, self.encode(list(new.values())), strict=True))
-        known.update((number, (new[number], row)) for number, row in rows.items())
-        return found | rows
 
     def decode(self, row: Array) -> dict[str, Any]:
         """Returns the parameters of a row."""

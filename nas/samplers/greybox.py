@@ -10,8 +10,7 @@ it, and a lucky measurement is no better network.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -21,11 +20,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.samplers.acquisition import best_rows, knowledge_gain, log_improvement
-from nas.samplers.base import StudySampler, finished, measured, sign, value
+from nas.samplers.base import StudySampler, finished, sign, value
 from nas.samplers.columns import Columns
 from nas.samplers.known import Known
 from nas.samplers.rungs import believed
 from nas.samplers.surrogate import Prior, Surrogate, Task, Trials
+from nas.samplers.tried import FAIL, PRUNED, Tried
 
 __all__ = ["GreyBoxSampler", "best_row"]
 
@@ -35,7 +35,6 @@ STARTUP = (6, 16)  # the fewest and the most trials before the model; else one f
 DESIGNS = 256
 STARTS = 20
 HOPEFUL = 100  # networks of the greatest expected improvement that a trial is chosen among
-BEST = 2048  # results: that of the network expected to be the best is among so many
 BOLDNESS = 3.0  # how many deviations count as one there, so that some of them are far from the best
 
 
@@ -78,7 +77,7 @@ class GreyBoxSampler(StudySampler):
         task = self._task(space)
         trials = self._trials(study, task)
         if task.known is not None and task.known.ceiling is not None:
-            task = task.above(_most(study))
+            task = task.above(_most(study, task.tried))
         rng = np.random.default_rng([self._seed, len(trials.values), len(trials.taken)])
         first = task.untried_first(trials)
         if len(first):
@@ -91,7 +90,7 @@ class GreyBoxSampler(StudySampler):
 
     def _improving(self, surrogate: Surrogate, rng: np.random.Generator) -> Array:
         """Returns the row whose trial is expected to raise the best expected reward the most."""
-        rows, expected = surrogate.tried(BEST)
+        rows, expected = surrogate.tried()
         task, taken, starts = surrogate.task, surrogate.trials.taken, rows[:STARTS]
 
         def score(rows: Array) -> Array:
@@ -120,7 +119,7 @@ class GreyBoxSampler(StudySampler):
         if len(trials.values) < max(2, self._first(task)) or not task.columns.names:
             return study.best_params
         surrogate = Surrogate(task, trials)
-        starts, _ = surrogate.tried(BEST)
+        starts, _ = surrogate.tried()
         rng = np.random.default_rng([self._seed, len(trials.values)])
         found = best_rows(
             lambda rows: surrogate.reward(rows, spread=False)[0],
@@ -161,55 +160,38 @@ class GreyBoxSampler(StudySampler):
     def _trials(self, study: Study, task: Task) -> Trials:
         """Reads from the study what was tried; a repeat of a trial's network says nothing new."""
         trials = study.get_trials(deepcopy=False)  # once: each call reads the storage
-        rows = task.columns.encode_known({trial.number: trial.params for trial in trials})
-        by_state = defaultdict[TrialState, list[FrozenTrial]](list)
-        for trial in trials:
-            if trial.number in rows:
-                by_state[trial.state].append(trial)
-        done = measured(by_state[TrialState.COMPLETE])
-        running, refused = by_state[TrialState.RUNNING], by_state[TrialState.PRUNED]
-        failed = filter(self._avoid, by_state[TrialState.FAIL])
-        first = [trial for trial in done if "duplicate_of" not in trial.user_attrs]
-        every = _Rows(rows, len(task.columns.names))
-        observed, values, doubts = _observed(task, every, first, refused)
-        taken = task.keys(every([*done, *failed, *refused, *running]))
-        return Trials(observed, sign(study) * values, every(running), taken, doubts)
+        tried, columns = task.tried, task.columns
+        running = [t.params for t in tried.update(trials) if t.state == TrialState.RUNNING]
+        waiting = columns.encode([params for params in running if columns.holds(params)])
+        failed = tried.states == FAIL
+        if failed.any():
+            failed[failed] = [self._avoid(trial) for trial in tried.of(failed)]
+        closed = tried.measured | failed | (tried.states == PRUNED)
+        taken = np.concatenate([tried.keys[closed], task.keys(waiting)])
+        rows, values, doubts = _observed(task, tried)
+        return Trials(rows, sign(study) * values, waiting, taken, doubts)
 
 
-class _Rows:
-    """Gives the rows (N, choices) of trials, by their numbers."""
-
-    def __init__(self, rows: Mapping[int, Array], width: int) -> None:
-        self._rows, self._width = rows, width
-
-    def __call__(self, trials: Sequence[FrozenTrial]) -> Array:
-        rows = [self._rows[trial.number] for trial in trials]
-        return np.asfortranarray(np.array(rows, dtype=float).reshape(len(rows), self._width))
-
-
-def _observed(
-    task: Task, every: _Rows, done: list[FrozenTrial], pruned: list[FrozenTrial]
-) -> tuple[Array, Array, Array]:
+def _observed(task: Task, tried: Tried) -> tuple[Array, Array, Array]:
     """Returns rows, values and doubts of trials: measured, or foretold where one was left."""
-    rows = every(done)
-    values = np.array([value(trial) for trial in done])
-    certain = np.zeros(len(done))
-    left = [trial for trial in pruned if trial.intermediate_values]
-    if not left:
-        return rows, values, certain
-    more = every(left)
-    expected, doubts = believed(left, task.factor(more), done, task.factor(rows))
-    known = np.isfinite(expected)
-    numbers = np.array([trial.number for trial in (*done, *left)])
-    order = np.argsort(numbers[np.concatenate([np.ones(len(done), dtype=bool), known])])
-    rows = np.concatenate([rows, more[known]])
-    values = np.concatenate([values, expected[known]])
-    return rows[order], values[order], np.concatenate([certain, doubts[known]])[order]
+    first, doubts = tried.measured & tried.first, np.zeros(len(tried.values))
+    pruned = tried.states == PRUNED
+    if pruned.any():
+        pruned[pruned] = [bool(trial.intermediate_values) for trial in tried.of(pruned)]
+    if not pruned.any():
+        return np.asfortranarray(tried.rows[first]), tried.values[first], doubts[first]
+    values = tried.values.copy()
+    factors = task.factor(tried.rows)
+    values[pruned], doubts[pruned] = believed(
+        tried.of(pruned), factors[pruned], tried.of(first), factors[first]
+    )
+    told = first | (pruned & np.isfinite(values))
+    return np.asfortranarray(tried.rows[told]), values[told], doubts[told]
 
 
-def _most(study: Study) -> float:
+def _most(study: Study, tried: Tried) -> float:
     """Returns the best value, to be maximised, that was measured in a study."""
-    return max((sign(study) * float(t.value or 0) for t in finished(study)), default=-np.inf)
+    return float(np.max(sign(study) * tried.values[tried.measured], initial=-np.inf))
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ import numpy as np
 from nas.predictor import Inputs, Posterior, Settings, fit_settings
 from nas.samplers.columns import Columns, row_keys
 from nas.samplers.known import Known
+from nas.samplers.tried import Tried
 
 __all__ = [
     "Described",
@@ -79,6 +80,7 @@ class Task:
 
     def __init__(self, columns: Columns, known: Known | None, prior: Prior | None = None) -> None:
         self.columns, self.known, self.prior = columns, known, prior
+        self.tried = Tried(columns, self.keys)
         self._share, self._bar = np.ones(0), -np.inf
         self._whole, self._told = _Scale(), _Scale()
         reference = columns.sample(np.random.default_rng(0), REFERENCE)
@@ -191,7 +193,7 @@ class Surrogate:
         whole = settled(len(trials.values))
         kept = telling(trials.values[:whole])
         first = slice(len(kept))
-        kept = np.concatenate([kept, np.arange(whole, len(trials.values))])
+        self._kept = kept = np.concatenate([kept, np.arange(whole, len(trials.values))])
         described = task.describe(trials.rows[kept])
         residual = trials.values[kept] / described.factor - described.expected
         self.center = residual[first].mean() if len(residual) else 0.0
@@ -246,16 +248,9 @@ class Surrogate:
         unsure = np.hypot(deviation, self._posterior.noise)
         return np.asarray(here.factor[:, None] * shared / unsure)
 
-    def tried(self, most: int | None = None) -> tuple[Array, Array]:
-        """Returns the rows tried, the best expected first, with their expected rewards.
-
-        Of more than `most` that have ended, those of the best results.
-        """
-        rows = self.trials.rows
-        if most is not None and len(rows) > most:
-            best = np.argsort(-self.trials.values, kind="stable")[:most]
-            rows = rows[np.sort(best)]
-        rows = np.concatenate([rows, self.trials.running])
+    def tried(self) -> tuple[Array, Array]:
+        """Returns the rows told apart, the best expected first, with their expected rewards."""
+        rows = np.concatenate([self.trials.rows[self._kept], self.trials.running])
         mean, _ = self.reward(rows, spread=False)
         order = np.argsort(-mean, kind="stable")
         return rows[order], mean[order]
