@@ -21,6 +21,7 @@ from search_spaces.errors import InputError, RunError
 __all__ = ["compare", "connect", "disconnecting", "resources", "versions"]
 
 CONNECT_SECONDS = 10.0
+STARTS = 3  # Ray gives up after 30 seconds, which a busy machine may need
 HEAD_PORT = 6379
 STORE_BYTES = 150 * 2**20  # Ray's own use of its store of objects; the images come on top
 LONGEST_TEMPORARY = 40  # characters: the path of a Unix socket below it may have 107
@@ -28,7 +29,6 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_raylet_start_wait_time_s": "180",  # a machine that is busy starts slowly
 }
 # Ray's head speaks gRPC: it answers HTTP/2's greeting with a frame of settings, of type 4. To join
 # anything else that listens would take Ray minutes to give up.
@@ -95,13 +95,7 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is None:
-        _temporary.append(_temporary_folder())
-        how = {
-            "address": "local", "num_cpus": cores(), "include_dashboard": False,
-            "object_store_memory": STORE_BYTES + int(1.2 * images),
-            "_temp_dir": str(_temporary[-1]),
-        }  # fmt: skip
-        _init(RunError, "--workers: Ray cannot start on this machine ({})", **how, **quiet)
+        _start(images, quiet)
         return
     _init(
         InputError, f"--ray {address}: cannot join the cluster ({{}}); {CHECK}",
@@ -112,6 +106,24 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
     except BaseException:
         _end()
         raise
+
+
+def _start(images: int, quiet: dict[str, Any]) -> None:
+    """Starts Ray on this machine."""
+    _temporary.append(_temporary_folder())
+    how = {
+        "address": "local", "num_cpus": cores(), "include_dashboard": False,
+        "object_store_memory": STORE_BYTES + int(1.2 * images),
+        "_temp_dir": str(_temporary[-1]),
+    }  # fmt: skip
+    for left in reversed(range(STARTS)):
+        try:
+            _init(RunError, "--workers: Ray cannot start on this machine ({})", **how, **quiet)
+        except RunError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _init(kind: type[Exception], message: str, **how: Any) -> None:
