@@ -60,6 +60,10 @@ class Bridge:
     runs: dict[str, _Run] = field(default_factory=dict)
     fault: Exception | None = None
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Keeps nothing where Tune writes itself down: a source may hold what cannot be copied."""
+        return type(None), ()
+
     def ask(self, call: Callable[..., T], *args: Any) -> T | None:
         """Calls the source; None where it raises, or did before."""
         if self.fault is not None:
