@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from experiments.aims import Aim
 from experiments.parallel import Placement
-from experiments.progress import Reporter
+from experiments.progress import ConsoleReporter, Reporter
 from experiments.search_request import HalvingRequest, SearchRequest
 from experiments.search_step import run_search
 from experiments.session import Session
@@ -132,7 +132,7 @@ def test_workers_halve_as_this_process_does(
     asked = replace(SEARCH, trials=4, epochs=2, halving=HalvingRequest(over, 2, reduction))
     session = open_session(tmp_path / "run", asked, limit=400, batch_size=32)
     with session.folder.timed("search"):
-        run_search(replace(session, placement=two))
+        run_search(replace(session, placement=two, reporter=ConsoleReporter()))
     rows = table(session)
     left, whole = rows[rows["state"] == "pruned"], rows[rows["state"] == "complete"]
     assert len(left) + len(whole) == 4
