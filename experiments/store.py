@@ -6,9 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
-import resource
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from experiments.files import (
     write_atomic_with,
     writing_errors,
 )
+from experiments.ledger import Ledger
 from experiments.study_store import STUDY, StudyStore
 from nas.evaluation import Evaluation
 from search_spaces.errors import InputError, RunError
@@ -81,7 +81,7 @@ class RunFolder:
         self.export_path = path / "export"
         self.ledger_path = path / "ledger.json"
         self.proxy_path = path / "proxy.json"
-        self._elsewhere = {"cpu": 0.0, "gpu": 0.0}
+        self._ledger = Ledger(self.ledger_path)
         self.studies = StudyStore(self.config_path, self.study_path)
 
     @staticmethod
@@ -166,40 +166,14 @@ class RunFolder:
         frame = pd.DataFrame(rows)
         write_atomic_with(path, lambda temporary: frame.to_parquet(temporary, index=False))
 
-    @contextlib.contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Adds the wall and CPU seconds of a step to ledger.json, however it ends.
-
-        Those that worker processes spent in it are added, those of GPUs where there are any.
-        """
-        wall, cpu, before = time.perf_counter(), _cpu_seconds(), dict(self._elsewhere)
-        try:
-            yield
-        finally:
-            spent = {"wall": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
-            workers = {name: value - before[name] for name, value in self._elsewhere.items()}
-            spent["cpu"] += workers["cpu"]
-            if workers["gpu"]:
-                spent["gpu"] = workers["gpu"]
-            ledger = self.ledger()
-            former = ledger.get(step, {})
-            sums = {name: former.get(name, 0.0) + value for name, value in spent.items()}
-            ledger[step] = {**former, **{name: round(value, 3) for name, value in sums.items()}}
-            self.write_json(self.ledger_path, ledger)
+    def timed(self, step: str) -> AbstractContextManager[None]:
+        """Adds the wall, processor and GPU seconds of a step to ledger.json, however it ends."""
+        return self._ledger.timed(step)
 
     def add_spent(self, cpu: float, gpu: float) -> None:
         """Takes in seconds that a worker process spent, for the step that is timed."""
-        self._elsewhere["cpu"] += cpu
-        self._elsewhere["gpu"] += gpu
+        self._ledger.add_spent(cpu, gpu)
 
     def ledger(self) -> dict[str, dict[str, float]]:
         """Reads the seconds spent so far, by step."""
-        if not self.ledger_path.is_file():
-            return {}
-        ledger: dict[str, dict[str, float]] = json.loads(self.ledger_path.read_text())
-        return ledger
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+        return self._ledger.read()
