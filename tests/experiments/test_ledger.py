@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import ledger as ledgers
+from experiments.files import write_atomic
 from experiments.ledger import Ledger
 
 
@@ -45,7 +46,7 @@ def test_a_disk_that_fails_once_does_not_end_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledgers, "EVERY", 0.01)
-    ledger, write, failed = Ledger(tmp_path / "ledger.json"), ledgers.write_atomic, list[Path]()
+    ledger, write, failed = Ledger(tmp_path / "ledger.json"), write_atomic, list[Path]()
 
     def fails(path: Path, text: str) -> None:
         if len(failed) < 3:
