@@ -272,7 +272,7 @@ def read_predicted(path: Path) -> PredictedConfig:
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path.parent}: not a run folder (it has no {path.name})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML: {error}") from None

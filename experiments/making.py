@@ -168,12 +168,14 @@ def train(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
         overrides=set_, epochs=epochs, **how,
     )  # fmt: skip
-    if workers is not None and not family:
-        raise InputError("--workers is for --family; one network trains in one process")
     together = Ranks(ranks, ray, device, 2 if retries is None else retries)
     if ranks > 1:
         several = {"--family": family or None, "--workers": workers, "--cpus": cpus, "--gpus": gpus}
         refuse_given(several, "--ranks is one network's, each rank with a GPU or its cores")
+    elif workers is not None and not family:
+        raise InputError(
+            "--workers is for --family; one network trains in one process, or in --ranks"
+        )
     if resume is not None:
         named = {"ARCH": arch, "--inherit": inherit or None, "--family": family or None}
         document = _resumed(resume, {**named, **given}, json, how, together)

@@ -121,6 +121,8 @@ class StudyStore:
 
         config = self._config()
         names = self._names(config.storage if config else None)
+        if not names:
+            return []
         owner, storage, where = self._owner(), self.storage(), self._where()
         found = [optuna.load_study(study_name=name, storage=storage) for name in names]
         if owner is not None:

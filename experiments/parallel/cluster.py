@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from experiments.parallel.interrupts import Interrupts
 from experiments.parallel.placement import cores
 from search_spaces.errors import InputError, RunError
 
@@ -89,6 +90,11 @@ def connect(address: str | None = None, *, images: int = 0) -> None:
     """
     if _is_up():
         return
+    with Interrupts():  # Ray's start takes an interruption for a failure
+        _connect(address, images)
+
+
+def _connect(address: str | None, images: int) -> None:
     if address is not None:
         _probe(address)
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})

@@ -6,13 +6,13 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.parallel.cluster import connect
+from experiments.parallel.interrupts import Interrupts
 from experiments.parallel.placement import Placement
 from experiments.parallel.work import Kit, Outcome, Prepared
 from nas.jobs import Job, JobSource
@@ -33,7 +33,6 @@ SETTINGS = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,18 +77,16 @@ def run_prepared(
     def spent(outcome: Outcome) -> None:
         ground.spent(outcome.cpu, outcome.gpu * placement.gpus)
 
-    bridge = Bridge(source, prepare, placement, ground.log, spent)
-    try:
-        _fit(bridge, ground.kit(placement), placement)
-    except KeyboardInterrupt:
-        _leave_at_once_next_time()
-        bridge.give_up()
-        raise
-    finally:
+    with Interrupts() as interrupts:
+        bridge = Bridge(source, prepare, placement, ground.log, spent, interrupts)
+        try:
+            _fit(bridge, ground.kit(placement), placement)
+        except KeyboardInterrupt:
+            bridge.give_up()
+            raise
         if bridge.fault is not None:
             bridge.give_up()
-    if bridge.fault is not None:
-        raise bridge.fault
+            raise bridge.fault
 
 
 def _fit(bridge: Bridge, kit: Kit, placement: Placement) -> None:
@@ -144,8 +141,3 @@ def _scratch() -> Iterator[str]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _leave_at_once_next_time() -> None:
-    with contextlib.suppress(ValueError):  # only the main thread is interrupted
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))

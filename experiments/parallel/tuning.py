@@ -21,6 +21,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from experiments.parallel.interrupts import Interrupts
 from experiments.parallel.placement import Placement, timed_out
 from experiments.parallel.work import Outcome, Package, Prepared
 from experiments.parallel.worker import OUTCOME, RUNG
@@ -57,6 +58,7 @@ class Bridge:
     placement: Placement
     log: EvaluationLog
     spent: Callable[[Outcome], None]
+    interrupts: Interrupts = field(default_factory=Interrupts)
     runs: dict[str, _Run] = field(default_factory=dict)
     fault: Exception | None = None
 
@@ -225,7 +227,8 @@ class Deadlines(Callback):  # type: ignore[misc]  # Ray has no types
         self.bridge.started(trial)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **_: Any) -> None:
-        """Looks after those that run."""
+        """Looks after those that run, and heeds Ctrl-C."""
+        self.bridge.interrupts.heed()
         self.bridge.kill_overdue()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from experiments import evaluating
 from experiments import session as sessions
 from experiments.checkpoint import load_network, read_info
 from experiments.family_training import FamilyPlan, family_members
@@ -128,7 +129,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Path | No
         seen.append((spec.name, recipe.epochs, more.get("weights")))
         return train(spec, data, recipe, **more)
 
-    monkeypatch.setattr(sessions, "train", trained)
+    for module in (sessions, evaluating):
+        monkeypatch.setattr(module, "train", trained)
     return seen
 
 

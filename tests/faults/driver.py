@@ -62,6 +62,7 @@ class Driver:
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    known: set[psutil.Process] = field(default_factory=set)
 
     def start(self) -> subprocess.Popen[bytes]:
         """Starts the command in a group of its own."""
@@ -100,15 +101,25 @@ class Driver:
         assert process.returncode == 0, errors.decode()
 
     def processes(self) -> list[psutil.Process]:
-        """Returns every living process that the command began."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                if process.environ().get(MARK) == self.mark:
-                    found.append(process)
-        return found
+        """Returns every living process that the command began, directly or not.
+
+        Ray's workers write their titles over their environment: they are known by their parents,
+        and from then on by themselves.
+        """
+        living = {each.pid: each for each in psutil.process_iter()}
+        found = {pid for pid, each in living.items() if each in self.known or self._is_marked(each)}
+        while True:
+            more = {pid for pid, each in living.items() if _parent(each) in found} - found
+            if not more:
+                break
+            found |= more
+        self.known |= {living[pid] for pid in found}
+        return [living[pid] for pid in found if _is_alive(living[pid])]
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return process.environ().get(MARK) == self.mark
+        return False
 
     def workers(self) -> list[psutil.Process]:
         """Returns the processes that train."""
@@ -116,7 +127,7 @@ class Driver:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 title = " ".join(process.cmdline())
-                if title.startswith("ray::") and not title.startswith("ray::IDLE"):
+                if title.startswith("ray::") and "Trainable" in title:
                     found.append(process)
         return found
 
@@ -132,6 +143,18 @@ class Driver:
     def assert_nothing_left(self) -> None:
         """Holds the command to leaving no process behind, some seconds after it has ended."""
         until(lambda: not self.processes(), lambda: f"still running: {self.processes()}")
+
+
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.Error):
+        return int(process.ppid())
+    return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def until(
@@ -169,6 +192,7 @@ def until_trained(
         return ended or len(evaluations(driver.folder)) >= count
 
     until(enough, process=None if or_ended else process)
+    driver.processes()  # learns of them while their parents live
 
 
 def trials_of(folder: Path, storage: str | None = None) -> list[optuna.trial.FrozenTrial]:
