@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from experiments.tensors import Normalize
 from experiments.train import Engine, EpochRecord, Trained, accuracy, train
 from nas.evaluation import Evaluation
 from search_spaces.cost import cost
+from search_spaces.errors import RunError
 from search_spaces.spec import ArchSpec
 
 __all__ = ["Training", "evaluation_of", "test_accuracy", "train_job"]
@@ -61,7 +63,12 @@ def train_job(
 def evaluation_of(
     trained: Trained, *, seconds: float, seed: int, tested: float | None = None
 ) -> Evaluation:
-    """Returns a training's record; costs are those of the network with the data's classes."""
+    """Returns a training's record; costs are those of the network with the data's classes.
+
+    Raises `RunError` for an accuracy that is no number: nothing of it is kept.
+    """
+    if not math.isfinite(trained.accuracy):
+        raise RunError(f"its accuracy is {trained.accuracy}")
     counted = cost(trained.network.spec)
     return Evaluation(
         accuracy=trained.accuracy,

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import experiments.session as module
+from experiments import evaluating
 from experiments.aims import Aim
 from experiments.checkpoint import load_network, read_info
 from experiments.data import ImageData
@@ -19,7 +21,7 @@ from experiments.session import Session
 from experiments.store import RunFolder
 from experiments.train import Trained, train
 from search_spaces.cost import cost
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, RunError
 from search_spaces.spec import ArchSpec
 
 
@@ -232,3 +234,15 @@ def test_a_folder_opens_again_with_its_own_data(tmp_path: Path) -> None:
         reopen(folder, Reporter(), device="cpu"),
     ):
         pytest.fail("the session was opened")
+
+
+def test_an_accuracy_that_is_no_number_is_no_result(
+    session: Session, tiny: ArchSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*args: Any, **more: Any) -> Any:
+        return replace(train(*args, **more), accuracy=math.nan)
+
+    monkeypatch.setattr(evaluating, "train", trained)
+    with pytest.raises(RunError, match="its accuracy is nan"):
+        session.evaluate(tiny, seed=0, epochs=1)
+    assert len(session.log) == 0
