@@ -162,6 +162,7 @@ def test_a_command_that_can_use_the_cluster_is_told_of_it(
     assert words == ((*command, "--ray", "auto") if told else command)
 
 
+@pytest.mark.slow  # Ray's client takes its time to give up
 def test_waiting_ends_where_nobody_answers() -> None:
     with pytest.raises(RunError, match=r"0 of 2 machines joined 127\.0\.0\.1:9 within 0 s"):
         wait_for("127.0.0.1:9", 2, 0.0)
