@@ -46,13 +46,7 @@ def test_statistics_and_gradients_are_those_of_the_whole_batch(
         assert torch.equal(first[name], second[name]), name
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if not place else pytest.param(name, marks=pytest.mark.slow)
-        for place, name in enumerate(RECIPES)
-    ],
-)
+@pytest.mark.parametrize("name", RECIPES)
 def test_ranks_train_what_one_process_trains(name: str, found: tuple[Found, Found, Found]) -> None:
     alone, first, second = (each["trained"][name] for each in found)
     torch.testing.assert_close(first["rows"], alone["rows"], rtol=1e-4, atol=1e-5)
