@@ -108,7 +108,9 @@ def test_a_contest_goes_on_where_it_stopped(
     assert _Now.jobs == 2  # seeds; epochs were given
     lines = kept.read_text().splitlines()
     kept.write_text("\n".join(lines[:2]) + "\n")
-    assert bench.run_contest(CONTEST, [ENTRY], 2, kept, Reporter())[0] == rows[0]
+    again = bench.run_contest(CONTEST, [ENTRY], 2, kept, Reporter())
+    timed = {"seconds": rows[0]["seconds"]}  # of a training that is done again, they differ
+    assert again[0] | timed == rows[0]
     assert _Now.jobs == 3
     bench.run_contest(replace(CONTEST, seconds=0.2), [ENTRY], 1, kept, Reporter())
     assert _Now.jobs == 4
