@@ -119,34 +119,18 @@ def _print_listed(
     print_json(document) if json else shown(document)
 
 
+# fmt: off
 def train(
-    arch: o.MaybeArch = None,
-    data: o.MaybeData = None,
-    limit: o.Limit = None,
-    image_size: o.ImageSize = None,
-    resolution: o.Resolution = None,
-    max_stride: o.MaxStride = None,
-    recipe: o.Recipe = "fast",
-    set_: o.Set = None,
-    epochs: o.Epochs = None,
-    weights: o.Weights = None,
-    inherit: o.Inherit = False,
-    family: o.Family = False,
-    inherit_epochs: o.InheritEpochs = None,
-    resume: o.Resume = None,
+    arch: o.MaybeArch = None, data: o.MaybeData = None, limit: o.Limit = None,
+    image_size: o.ImageSize = None, resolution: o.Resolution = None,
+    max_stride: o.MaxStride = None, recipe: o.Recipe = "fast", set_: o.Set = None,
+    epochs: o.Epochs = None, weights: o.Weights = None, inherit: o.Inherit = False,
+    family: o.Family = False, inherit_epochs: o.InheritEpochs = None, resume: o.Resume = None,
     ranks: o.Ranks = 1,
-    workers: o.Workers = None,
-    ray: o.Ray = None,
-    cpus: o.Cpus = None,
-    gpus: o.Gpus = None,
-    retries: o.Retries = None,
-    loaders: o.Loaders = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    deterministic: o.Deterministic = False,
-    track: o.Track = None,
-    out: o.MaybeOut = None,
-    json: o.Json = False,
+    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
+    retries: o.Retries = None, loaders: o.Loaders = None,
+    seed: o.Seed = 0, device: o.Device = "auto", deterministic: o.Deterministic = False,
+    track: o.Track = None, out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
     from experiments.family_command import family_document, refuse_given
@@ -191,6 +175,7 @@ def train(
         sizes = {"resolution": resolution, "max_stride": max_stride}
         document = _trained(arch, given, sizes, request, together, inherit=inherit, quiet=json)
     print_json(document) if json else print_training(document)
+# fmt: on
 
 
 def _trained(
