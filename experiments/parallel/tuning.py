@@ -205,15 +205,30 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self.bridge = bridge
+        self.keeps_warm = False
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keeps the trial with its job."""
         self.bridge.runs[trial.trial_id].trial = trial
+        if not self.keeps_warm:
+            self.keeps_warm = True
+            _keep_warm(tune_controller, trial, self.bridge.placement.workers)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Lets a trial go on, or stops it."""
         goes_on = RUNG not in result or self.bridge.rung(trial.trial_id, *result[RUNG])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+
+def _keep_warm(controller: Any, trial: Trial, workers: int) -> None:
+    """Lets Tune keep as many idle workers as train at once.
+
+    It keeps but one by itself, and where two trainings end in one moment it would start the other
+    anew, which takes seconds.
+    """
+    cache = getattr(controller, "_actor_cache", None)  # there is no public switch
+    if hasattr(cache, "increase_max"):
+        cache.increase_max(trial.placement_group_factory, workers)
 
 
 class Deadlines(Callback):  # type: ignore[misc]  # Ray has no types
