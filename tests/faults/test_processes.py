@@ -104,23 +104,25 @@ def test_the_cluster_s_head(tmp_path: Path) -> None:
 
 
 def test_two_drivers_of_one_folder(tmp_path: Path) -> None:
-    driver = Driver(tmp_path / "run", search_words(MOMENTS * 2))
-    with driver.running() as first:
-        for number, pause in enumerate(moments(4, 0.0, 0.3)):
-            until_trained(driver, number, first)
+    """Starts two, one some seconds after the other: one works, and the other one is told so."""
+    trials = MOMENTS * 8
+    driver = Driver(tmp_path / "run", search_words(trials))
+    for pause in moments(4, 0.0, 8.0):
+        with driver.running() as first:
             time.sleep(pause)
-            second = Driver(driver.folder, driver.words)
-            with second.running() as process:
-                until(lambda: process.poll() is not None)
-                assert process.stderr is not None
-                said = process.stderr.read().decode().splitlines()
-            if first.poll() is not None:  # the second may have had the folder for itself
-                break
-            assert process.returncode == 1
-            assert said[-1].endswith("another process is working in this run folder")
-        until(lambda: first.poll() is not None)
-        assert first.returncode == 0
-    assert_whole(driver.folder, MOMENTS * 2)
+            with driver.running() as second:
+                until(lambda: first.poll() is not None or second.poll() is not None)
+                told, works = (second, first) if second.poll() is not None else (first, second)
+                assert told.stderr is not None
+                said = told.stderr.read().decode().splitlines()
+                assert told.returncode == 1, said
+                assert said[-1].endswith("another process is working in this run folder")
+                assert works.poll() is None
+                driver.processes()  # learns of them while their parents live
+                works.kill()
+        driver.assert_nothing_left()
+    driver.finish()
+    assert_whole(driver.folder, trials)
     driver.assert_nothing_left()
 
 
