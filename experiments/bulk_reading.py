@@ -11,6 +11,7 @@ import json
 from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,11 +41,8 @@ class BulkStorage(RDBStorage):
         again = {each for each in included_trial_ids if each <= trial_id_greater_than}
         if self.engine.name not in JOINS or len(again) > MANY:
             return super()._get_trials(study_id, states, again, trial_id_greater_than)
-        wanted: Any = m.TrialModel.trial_id > trial_id_greater_than
-        if again:
-            wanted = sa.or_(wanted, m.TrialModel.trial_id.in_(again))
         with self.engine.connect() as connection:
-            found = _Reader(connection, sa.and_(m.TrialModel.study_id == study_id, wanted)).trials()
+            found = _Reader(connection, study_id).trials(trial_id_greater_than, again)
         if not found:  # of a study that is gone, this raises
             self.get_study_name_from_id(study_id)
         return [trial for trial in found if states is None or trial.state in states]
@@ -58,22 +56,23 @@ class BulkStorage(RDBStorage):
 
 
 class _Reader:
-    """Reads the trials that a condition chooses, all as they are at one moment."""
+    """Reads trials of a study, all as they are at one moment."""
 
-    def __init__(self, connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> None:
-        self.connection, self.chosen = connection, chosen
+    def __init__(self, connection: sa.Connection, study: int) -> None:
+        self.connection, self.study = connection, study
+        self.chosen: Any = ()  # what holds the trials of which all else is read
         if connection.dialect.name == "postgresql":  # SQLite's reading is all of one moment anyhow
             connection.execution_options(isolation_level="REPEATABLE READ")
 
-    def trials(self) -> list[FrozenTrial]:
-        """Returns the trials in the order in which they were made."""
-        t = m.TrialModel
-        asked = sa.select(
-            t.trial_id, t.number, t.state, t._datetime_start_utc, t._datetime_complete_utc
-        )
-        heads = self.connection.execute(asked.where(self.chosen).order_by(t.trial_id)).all()
+    def trials(self, after: int, again: Iterable[int]) -> list[FrozenTrial]:
+        """Returns those that were made after one, and some before, in the order of their making."""
+        heads = self._heads(after, again)
         if not heads:
             return []
+        keys = [head[0] for head in heads]
+        t = m.TrialModel
+        later = sa.select(t.trial_id).where(t.study_id == self.study, t.trial_id >= keys[0])
+        self.chosen = keys if len(keys) <= MANY else later
         params, values, steps = self._params(), self._values(), self._steps()
         user = self._attributes(m.TrialUserAttributeModel)
         system = self._attributes(m.TrialSystemAttributeModel)
@@ -88,15 +87,24 @@ class _Reader:
             for key, number, state, start, end in heads
         ]  # fmt: skip
 
+    def _heads(self, after: int, again: Iterable[int]) -> list[Any]:
+        """Asks twice: a database finds either by an index, and both together by none."""
+        t = m.TrialModel
+        columns = t.trial_id, t.number, t.state, t._datetime_start_utc, t._datetime_complete_utc
+        mine = sa.select(*columns).where(t.study_id == self.study)
+        asked = [mine.where(t.trial_id.in_(again))] if again else []
+        asked.append(mine.where(t.trial_id > after))
+        found = [row for each in asked for row in self.connection.execute(each)]
+        return sorted(found, key=itemgetter(0))
+
     def _rows(self, model: Any, *columns: Any) -> Iterable[Any]:
-        asked = sa.select(model.trial_id, *columns).join_from(model, m.TrialModel)
-        return self.connection.execute(asked.where(self.chosen))
+        asked = sa.select(model.trial_id, *columns).where(model.trial_id.in_(self.chosen))
+        return self.connection.execute(asked)
 
     def _joined(self, model: Any, *columns: Any) -> Iterable[Any]:
         """Reads a row a trial: the texts of each column, joined, all in the same order."""
-        chosen = sa.select(m.TrialModel.trial_id).where(self.chosen)
         texts = (sa.func.aggregate_strings(each, APART) for each in columns)
-        asked = sa.select(model.trial_id, *texts).where(model.trial_id.in_(chosen))
+        asked = sa.select(model.trial_id, *texts).where(model.trial_id.in_(self.chosen))
         return self.connection.execute(asked.group_by(model.trial_id))
 
     def _params(self) -> dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Self
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 from scipy.optimize import minimize
 
 __all__ = ["Inputs", "Posterior", "Settings", "fit_settings"]
@@ -249,7 +249,7 @@ class Posterior:
         covariance[np.diag_indices_from(covariance)] += _diffuse(inputs, settings)
         whiten = _whitening(covariance)
         weights = whiten.T @ (whiten @ (values / scale))
-        self.whiten, self.weights = whiten.T.astype(SINGLE), weights.astype(SINGLE)
+        self.whiten, self.weights = whiten.astype(SINGLE, order="F"), weights.astype(SINGLE)
         variances = (settings.amplitudes**2).astype(SINGLE)
         self.linear = (inputs.linear.T * variances[0]).astype(SINGLE)
         self.near = [
@@ -276,6 +276,12 @@ class Posterior:
         found += SINGLE(CONSTANT)
         return found
 
+    def _whitened(self, cross: Array) -> Array:
+        """Returns covariances (M, N) with observations by their independent parts (M, N)."""
+        if not cross.size:  # BLAS refuses nothing
+            return cross
+        return np.asarray(blas.strmm(1.0, self.whiten, cross.T, lower=1)).T  # half is zeros
+
     @property
     def noise(self) -> float:
         """Returns the deviation of an observation from the true value."""
@@ -283,7 +289,7 @@ class Posterior:
 
     def covariance(self, one: Inputs, other: Inputs) -> Array:
         """Returns what is left unknown of both (N, M), noise left out."""
-        known = (self._cross(one) @ self.whiten) @ (self._cross(other) @ self.whiten).T
+        known = self._whitened(self._cross(one)) @ self._whitened(self._cross(other)).T
         return np.asarray(self.scale**2 * (_kernel(one, other, self.settings) - known))
 
     def __call__(self, inputs: Inputs, *, spread: bool = True) -> tuple[Array, Array]:
@@ -295,7 +301,7 @@ class Posterior:
             cross = self._cross(part)
             means.append(cross @ self.weights)
             if spread:
-                known = cross @ self.whiten
+                known = self._whitened(cross)
                 explained = np.einsum("ij,ij->i", known, known)
                 variances.append(_diagonal(part, self.settings) - explained)
         deviation = np.sqrt(np.maximum(np.concatenate(variances), JITTER))

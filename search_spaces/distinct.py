@@ -175,6 +175,41 @@ class Networks:
             chosen = np.array(spelt, dtype=np.int64).reshape(distinct.shape)[back.reshape(-1)]
         return np.concatenate([p.choices(c) for p, c in zip(places, chosen.T, strict=True)], axis=1)
 
+    def keys(self, encoded: np.ndarray) -> np.ndarray:
+        """Returns numbers (N,), of 64 bits, that are equal where the networks of rows are.
+
+        Two networks have the same number by a chance of about 1 in 2^64: it is that of the word,
+        its blocks being the random digits of a random base.
+        """
+        found, scale = np.zeros(len(encoded), np.uint64), np.ones(len(encoded), np.uint64)
+        width = np.zeros(len(encoded), dtype=np.int64)
+        for place, table, (numbers, scales) in zip(
+            self.space.places, self.space.tables.stages, self._numbers, strict=True
+        ):
+            combination = place.combination(encoded)
+            found += scale * numbers[width, combination]
+            scale *= scales[width, combination]
+            width = table.after[width, combination]
+        return found
+
+    @cached_property
+    def _numbers(self) -> list[tuple[np.ndarray, ...]]:
+        """Gives by stage the numbers (widths, combinations) of parts, and what shifts by them."""
+        draw = np.random.default_rng(0)
+        digits = draw.integers(2**64, size=len(self._names), dtype=np.uint64)
+        base = draw.integers(2**64, dtype=np.uint64) | np.uint64(1)
+
+        def numbers(part: _Part) -> tuple[np.ndarray, np.ndarray]:
+            found = np.zeros((2, len(part.first)), dtype=np.uint64)
+            for word, (_, first) in part.words.items():
+                shifts = base ** np.arange(len(word) + 1, dtype=np.uint64)
+                total = (shifts[:-1] * digits[list(word)]).sum(dtype=np.uint64)
+                found[:, first] = total, shifts[-1]
+            return found[0, part.first], found[1, part.first]
+
+        made = [[numbers(part) for part in parts] for parts in self._parts]
+        return [tuple(map(np.stack, zip(*each, strict=True))) for each in made]
+
     def _spell(self, chosen: Sequence[int]) -> Word:
         """Returns the word that a combination for each stage builds."""
         word, width = list[int](), 0

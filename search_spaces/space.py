@@ -203,6 +203,10 @@ class SearchSpace:
         """Returns rows (N, choices) that are equal where, and only where, the networks are."""
         return self._distinct.canonical(self._checked(encoded))
 
+    def network_keys(self, encoded: np.ndarray) -> np.ndarray:
+        """Returns numbers (N,), of 64 bits, that are equal where the networks of rows are."""
+        return self._distinct.keys(self._checked(encoded))
+
     @cached_property
     def tables(self) -> CostTables:
         """Returns what counts this space's encoded architectures, thousands at once."""

@@ -226,7 +226,7 @@ def _keep_warm(controller: Any, trial: Trial, workers: int) -> None:
     It keeps but one by itself, and where two trainings end in one moment it would start the other
     anew, which takes seconds.
     """
-    cache = getattr(controller, "_actor_cache", None)  # there is no public switch
+    cache: Any = getattr(controller, "_actor_cache", None)  # there is no public switch
     if hasattr(cache, "increase_max"):
         cache.increase_max(trial.placement_group_factory, workers)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import ThreadpoolController
 
-__all__ = ["StudySampler", "finished", "measured", "sign", "value"]
+__all__ = ["StudySampler", "finished", "measured", "one_thread", "sign", "value"]
 
 
 class StudySampler(BaseSampler):
@@ -57,7 +60,8 @@ class StudySampler(BaseSampler):
         """Suggests parameters; none where there is nothing to go by."""
         if not self.takes(study):
             return self._several.sample_relative(study, trial, search_space)
-        return self._suggest(study, search_space) if search_space else {}
+        with one_thread():
+            return self._suggest(study, search_space) if search_space else {}
 
     @abstractmethod
     def _suggest(self, study: Study, space: dict[str, BaseDistribution]) -> dict[str, Any]:
@@ -72,6 +76,20 @@ class StudySampler(BaseSampler):
     ) -> Any:
         """Draws at random a parameter that is not always there."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keeps linear algebra within this process's own thread.
+
+    A sampler's matrices have some hundred rows: threads gain nothing on them, and where numpy's and
+    scipy's each wait for the other's, or for those of a training, all take several times as long.
+    """
+    return _threads().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def finished(study: Study) -> list[FrozenTrial]:

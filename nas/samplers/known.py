@@ -27,17 +27,17 @@ class Known:
     may tell of accuracy. `factor` returns reward / accuracy (N,); None where that is not known, and
     the reward itself has to be learnt. `place` returns where (N,) in the span of a front, [0, 1],
     they cost; None where there is no front, or its cost has to be measured. `parts` returns the
-    costs (N, P) of parts of the networks, such as stages; `canonical` returns rows that are equal
-    where the networks are; `allowed` tells (N,) which may be tried; `hints` returns other numbers
-    (N, H) that may tell of accuracy. `first` are encoded networks (M, choices) to try before any
-    others. No accuracy is over `ceiling`, where one is given.
+    costs (N, P) of parts of the networks, such as stages; `keys` returns numbers (N,) that are
+    equal where the networks are; `allowed` tells (N,) which may be tried; `hints` returns other
+    numbers (N, H) that may tell of accuracy. `first` are encoded networks (M, choices) to try
+    before any others. No accuracy is over `ceiling`, where one is given.
     """
 
     choices: Mapping[str, tuple[Option, ...]]
     costs: Callable[[Array], Array]
     factor: Callable[[Array], Array] | None = None
     parts: Callable[[Array], Array] | None = None
-    canonical: Callable[[Array], Array] | None = None
+    keys: Callable[[Array], Array] | None = None
     allowed: Callable[[Array], Array] | None = None
     hints: Callable[[Array], Array] | None = None
     first: Array | None = None
@@ -58,7 +58,7 @@ def known_networks(goal: Goal, costing: Costing, *, ceiling: float | None = None
         costs=lambda encoded: costing.encoded(encoded, *COSTS),
         factor=exact_factor(goal, costing) if isinstance(goal, Objective) else None,
         parts=parts,
-        canonical=space.canonical,
+        keys=space.network_keys,
         allowed=costing.allowed if costing.limits else None,
         place=_place(goal, costing) if isinstance(goal, Front) else None,
         ceiling=ceiling,

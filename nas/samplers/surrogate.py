@@ -29,7 +29,7 @@ Array = np.ndarray
 Prior = Callable[[Array], Array]
 REFERENCE = 1024  # random networks that costs are scaled by
 FEWEST = 5  # observations to fit hyperparameters on
-MOST = 512  # observations that are told apart: the time they take grows as the cube of their number
+MOST = 384  # observations that are told apart: the time they take grows as the cube of their number
 FOLLOWED = 256  # running trials that the model counts: those that it expects the most of
 RARELY = 64  # trials in which what was settled before does not change, at most
 SHY = 0.5  # of the spread of the accuracies that are expected: how far off they may be
@@ -98,8 +98,8 @@ class Task:
 
     def keys(self, rows: Array) -> Array:
         """Returns numbers (N,) that are equal where the networks are."""
-        if self.known is not None and self.known.canonical is not None and len(rows):
-            rows = self.known.canonical(rows.astype(np.int64))
+        if self.known is not None and self.known.keys is not None and len(rows):
+            return self.known.keys(rows.astype(np.int64))
         return row_keys(rows)
 
     @cached_property
@@ -173,7 +173,7 @@ def settled(count: int) -> int:
 
 
 def telling(values: Array) -> Array:
-    """Returns, in order, the observations (at most 512) that say most of where the best are.
+    """Returns, in order, the observations (at most 384) that say most of where the best are.
 
     Of more than that, one half are the best, and the others are spread over all the rest.
     """

@@ -123,12 +123,12 @@ def test_the_surrogate_learns_accuracy_and_knows_cost() -> None:
 def test_of_many_observations_the_best_and_some_of_all_others_are_kept() -> None:
     values = np.random.default_rng(0).normal(size=2000)
     kept = telling(values)
-    assert len(kept) == len(set(kept.tolist())) == 512
+    assert len(kept) == len(set(kept.tolist())) == 384
     assert (np.diff(kept) > 0).all()
-    assert set(np.argsort(-values)[:256].tolist()) <= set(kept.tolist())
-    others = np.setdiff1d(kept, np.argsort(-values)[:256])
+    assert set(np.argsort(-values)[:192].tolist()) <= set(kept.tolist())
+    others = np.setdiff1d(kept, np.argsort(-values)[:192])
     assert np.abs(np.diff(others)).max() < 40  # spread over all
-    assert telling(values[:512]).tolist() == list(range(512))
+    assert telling(values[:384]).tolist() == list(range(384))
 
 
 def test_what_is_settled_changes_with_few_trials_only() -> None:

@@ -41,6 +41,13 @@ def assert_told_apart(space: SearchSpace) -> None:
         firsts.setdefault(name, row)
     assert canonical.dtype == np.int64
     assert canonical.tolist() == [firsts[name] for name in names]
+    assert_same_keys(space, rows, names)
+
+
+def assert_same_keys(space: SearchSpace, rows: np.ndarray, names: list[str]) -> None:
+    """Holds keys to being equal where, and only where, the networks are."""
+    keys = space.network_keys(rows).tolist()
+    assert len(set(zip(names, keys, strict=True))) == len(set(names)) == len(set(keys))
 
 
 SPECIMENS = {
@@ -134,6 +141,7 @@ def test_rows_of_large_spaces_have_a_canonical_form(name: str, size: int) -> Non
     for fingerprint_, row in zip(names, canonical.tolist(), strict=True):
         same[fingerprint_].add(tuple(row))
     assert {len(rows) for rows in same.values()} == {1}
+    assert_same_keys(space, rows, names)
     assert len(same) < len(rows)
     assert space.networks < space.size
 
@@ -142,3 +150,4 @@ def test_none_have_no_canonical_form() -> None:
     space = make_space("mixed", image_size=8, num_classes=10)
     none = np.zeros((0, len(space.choices)), dtype=np.int64)
     assert space.canonical(none).shape == none.shape
+    assert space.network_keys(none).shape == (0,)
