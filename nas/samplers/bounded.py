@@ -10,9 +10,12 @@ import heapq
 from collections.abc import Container
 from operator import attrgetter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -53,6 +56,15 @@ class _Shown(Study):
         return [t for t in trials if t.number in kept or t.state not in FINISHED]
 
 
+def _common(study: Study) -> IntersectionSearchSpace:
+    """Returns what finds the parameters that a study's trials share: it looks at each but once."""
+    known = _commons.setdefault(study._storage, {})
+    return known.setdefault(study._study_id, IntersectionSearchSpace(include_pruned=True))
+
+
+_commons: WeakKeyDictionary[BaseStorage, dict[int, IntersectionSearchSpace]] = WeakKeyDictionary()
+
+
 class BoundedTPE(TPESampler):
     """Samples as `TPESampler` does, from at most a thousand finished trials."""
 
@@ -60,6 +72,7 @@ class BoundedTPE(TPESampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the parameters that are suggested together."""
+        self._search_space = _common(study)
         return super().infer_relative_search_space(_Shown(study), trial)
 
     def sample_relative(
