@@ -47,6 +47,13 @@ class BulkStorage(RDBStorage):
             self.get_study_name_from_id(study_id)
         return [trial for trial in found if states is None or trial.state in states]
 
+    def is_any_waiting(self, study_id: int) -> bool:
+        """Tells whether a study has a trial that was queued and not begun."""
+        t = m.TrialModel
+        mine = sa.select(t.trial_id).where(t.study_id == study_id, t.state == TrialState.WAITING)
+        with self.engine.connect() as connection:
+            return connection.execute(mine.limit(1)).first() is not None
+
     def add_params(self, trial_id: int, rows: list[m.TrialParamModel]) -> None:
         """Writes parameters of a running trial in one transaction; those written before stay."""
         with _create_scoped_session(self.scoped_session, ignore_integrity_error=True) as session:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from optuna.distributions import (
     BaseDistribution,
     check_distribution_compatibility,
@@ -9,6 +11,7 @@ from optuna.distributions import (
 )
 from optuna.storages import _CachedStorage
 from optuna.storages._rdb import models as m
+from optuna.trial import FrozenTrial, TrialState
 
 from experiments.bulk_reading import BulkStorage
 
@@ -28,6 +31,20 @@ class GatheringStorage(_CachedStorage):
         super().__init__(backend)
         self._database = backend
         self._kept: dict[int, list[Param]] = {}
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """Returns a study's trials; looks for waiting ones first where nothing else is asked for.
+
+        Optuna asks so before each new trial, and mostly there is none.
+        """
+        if states == (TrialState.WAITING,) and not self._database.is_any_waiting(study_id):
+            return []
+        return super().get_all_trials(study_id, deepcopy, states)
 
     def set_trial_param(
         self,

@@ -54,6 +54,8 @@ def fill_study(
                 encoded[part],
                 accuracies[part],
             )
+    with engine.begin() as connection:  # as a server does by itself some time after many rows
+        connection.execute(sa.text("ANALYZE"))
 
 
 def _write(
