@@ -196,26 +196,31 @@ def until_trained(
 
 
 def trials_of(folder: Path, storage: str | None = None) -> list[optuna.trial.FrozenTrial]:
-    """Reads the study's trials; none where it has not begun."""
+    """Reads the only study's trials; none where it has not begun."""
     database = folder / "study.db"
     if storage is None and not database.is_file():
         return []
+    opened = optuna.storages.RDBStorage(storage or f"sqlite:///{database}")
     try:
-        return optuna.load_study(
-            study_name="search", storage=storage or f"sqlite:///{database}"
-        ).trials
-    except KeyError:
-        return []
+        names = optuna.get_all_study_names(opened)
+        return optuna.load_study(study_name=names[0], storage=opened).trials if names else []
+    finally:
+        opened.remove_session()
+        opened.engine.dispose()
 
 
 def assert_whole(
-    folder: Path, trials: int, *, failures: Callable[[str], bool] | None = None
+    folder: Path,
+    trials: int,
+    *,
+    failures: Callable[[str], bool] | None = None,
+    storage: str | None = None,
 ) -> None:
     """Holds a finished search to having lost nothing, repeated nothing, and done what was asked.
 
     `failures` tells which errors a trial may have ended with (None: none may).
     """
-    found = trials_of(folder)
+    found = trials_of(folder, storage)
     states = Counter(trial.state.name for trial in found)
     assert states["RUNNING"] == 0, states
     errors = [t.user_attrs["error"] for t in found if "error" in t.user_attrs]
@@ -229,8 +234,9 @@ def assert_whole(
     keys = [entry["key"] for entry in evaluations(folder)]
     assert len(keys) == len(set(keys)), "a finished training was run again"
     assert {key.split(":")[0] for key in keys} == set(done), "the log and the study differ"
-    with contextlib.closing(sqlite3.connect(folder / "study.db")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    if storage is None:
+        with contextlib.closing(sqlite3.connect(folder / "study.db")) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert_ledger(folder)
     stray = [p.name for p in folder.rglob("*") if p.name.startswith(".") and p.name != ".lock"]
     assert stray == []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -14,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("initdb", "postgres", "pg_isready")
 USER, DATABASE, PASSWORD = "nas", "studies", "s3cret-of:the{test}"
@@ -98,6 +101,14 @@ class Postgres:
             ending += ["--reuid", name, "--regid", group, "--clear-groups"]
         return [*ending, str(self.programs / program), *map(str, words)]
 
+    def check(self, database: str = DATABASE) -> None:
+        """Holds the tables and indices of a database to being whole."""
+        words = ("-h", "127.0.0.1", "-p", self.port, "-U", USER, "--install-missing", database)
+        subprocess.run(
+            [str(self.programs / "pg_amcheck"), *map(str, words)],
+            check=True, env={**os.environ, "PGPASSWORD": PASSWORD},
+        )  # fmt: skip
+
     def _run(self, program: str, *words: object) -> None:
         done = subprocess.run(
             self._words(program, *words), check=False, capture_output=True, cwd=self.folder
@@ -131,7 +142,10 @@ class Postgres:
         """Kills the server and all of its processes, as a crash would."""
         if self.process is None:
             return
-        self.process.send_signal(3)  # SIGQUIT: at once, without a checkpoint
+        whole = psutil.Process(self.process.pid)
+        for each in (whole, *whole.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         self.process.wait(30)
         self.process = None
 
