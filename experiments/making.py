@@ -13,7 +13,9 @@ import typer
 
 from experiments import options as o
 from experiments import scale_options as s
+from experiments.grouping import grouped
 from experiments.opening import opened, reporting, session_of
+from experiments.option_groups import GridOptions, PlacementOptions
 from experiments.ranked.plan import Ranks
 from search_spaces.errors import InputError
 
@@ -29,8 +31,9 @@ __all__ = ["COMMANDS"]
 
 
 # fmt: off
+@grouped
 def scale(
-    base: o.ArchArg,
+    base: o.ArchArg, *,
     grid: bool = typer.Option(False, "--grid", help="train the α, β, γ candidates, rank them"),
     list_: bool = typer.Option(False, "--list", help="with --grid: list them, train nothing"),
     phi: str | None = typer.Option(None, "--phi", help="list the family, as 0:3 or -1,0.5,1"),
@@ -39,17 +42,12 @@ def scale(
     constants: str | None = typer.Option(None, help="α,β,γ [the grid's, else 1.2,1.1,1.15]"),
     memory: s.Memory = None, batch: s.Batch = None,
     step_time: s.StepTime = False, table: s.StepTable = None,
-    alpha: o.Alpha = "1:2", beta: o.Beta = "1:1.5", gamma: o.Gamma = "1:1.5",
-    step: o.Step = 0.05, tolerance: o.Tolerance = 0.1, constraint: s.Constraint = "nominal",
-    candidates: o.Candidates = None, grid_seeds: o.GridSeeds = 1, grid_epochs: o.GridEpochs = 3,
-    race: s.Race = False, inherit: o.GridInherit = False,
-    divisor: s.Divisor = None, ninety_percent: s.NinetyPercent = None,
-    fixed_ends: s.FixedEnds = None, late_layers: s.LateLayers = None,
+    scaled: GridOptions, rounding: s.RoundingOptions,
+    candidates: o.Candidates = None, inherit: o.GridInherit = False,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None,
     data: o.MaybeData = None, limit: o.Limit = None, image_size: o.ImageSize = None,
     recipe: o.Recipe = "fast", set_: o.Set = None,
-    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
-    retries: o.Retries = None, loaders: o.Loaders = None,
+    placed: PlacementOptions, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.MaybeDevice = None, deterministic: o.Deterministic = False,
     out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
@@ -57,24 +55,18 @@ def scale(
     from experiments import scale_step as steps
     from experiments.arch import adapted, resolve_arch
     from experiments.family_step import FamilyRequest, family_recipe
-    from experiments.parallel.request import PlacementRequest
     from experiments.render import print_json
     from experiments.render_grid import print_grid
-    from experiments.requests import data_request, grid_plan
+    from experiments.requests import data_request
 
-    rounding = s.RoundingOptions(divisor, ninety_percent, fixed_ends, late_layers)
     family = FamilyRequest(
         phi, target_macs, published, constants, rounding, device, memory, batch, step_time, table,
         out,
     )
     arch = resolve_arch(base)
-    plan = grid_plan(
-        alpha=alpha, beta=beta, gamma=gamma, step=step, tolerance=tolerance, constraint=constraint,
-        candidates=candidates, seeds=grid_seeds, epochs=grid_epochs,
-        rounding=rounding.applied(arch.rounding), race=race,
-    )
+    plan = scaled.plan(candidates, rounding.applied(arch.rounding))
     spec = adapted(arch.spec, resolution=resolution, max_stride=max_stride)
-    if race and not grid:
+    if scaled.race and not grid:
         raise InputError("--race is how --grid is trained; give --grid too")
     if list_ or not grid:
         how = family_recipe(arch, recipe, set_ or [])
@@ -82,7 +74,7 @@ def scale(
         return
     family.refuse_beside_grid()
     chosen, folder, request = device or "auto", steps.grid_folder(arch, out), None
-    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
+    placement = placed.request()
     if data is not None:
         request = data_request(
             data, limit=limit, image_size=image_size, seed=seed, device=chosen, recipe=recipe,
@@ -120,22 +112,21 @@ def _print_listed(
 
 
 # fmt: off
+@grouped
 def train(
-    arch: o.MaybeArch = None, data: o.MaybeData = None, limit: o.Limit = None,
+    arch: o.MaybeArch = None, *, data: o.MaybeData = None, limit: o.Limit = None,
     image_size: o.ImageSize = None, resolution: o.Resolution = None,
     max_stride: o.MaxStride = None, recipe: o.Recipe = "fast", set_: o.Set = None,
     epochs: o.Epochs = None, weights: o.Weights = None, inherit: o.Inherit = False,
     family: o.Family = False, inherit_epochs: o.InheritEpochs = None, resume: o.Resume = None,
-    ranks: o.Ranks = 1,
-    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
-    retries: o.Retries = None, loaders: o.Loaders = None,
+    ranks: o.Ranks = 1, placed: PlacementOptions, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.Device = "auto", deterministic: o.Deterministic = False,
     track: o.Track = None, out: o.MaybeOut = None, json: o.Json = False,
 ) -> None:
     """Trains a network, stopping early on validation; the test part is read once, at the end."""
     from experiments.family_command import family_document, refuse_given
     from experiments.family_training import FamilyPlan
-    from experiments.parallel.request import HERE, PlacementRequest
+    from experiments.parallel.request import HERE
     from experiments.render import print_json, print_trained_family, print_training
     from experiments.requests import data_request
 
@@ -146,17 +137,20 @@ def train(
     }  # fmt: skip
     how: dict[str, Any] = {
         "device": device, "loaders": loaders, "deterministic": deterministic, "track": track,
-        "placement": HERE if ranks > 1 else PlacementRequest(workers, ray, cpus, gpus, retries),
+        "placement": HERE if ranks > 1 else placed.request(),
     }  # fmt: skip
     request: Callable[..., DataRequest] = partial(
         data_request, limit=limit, image_size=image_size, seed=seed, recipe=recipe,
         overrides=set_, epochs=epochs, **how,
     )  # fmt: skip
-    together = Ranks(ranks, ray, device, 2 if retries is None else retries)
+    together = Ranks(ranks, placed.ray, device, 2 if placed.retries is None else placed.retries)
     if ranks > 1:
-        several = {"--family": family or None, "--workers": workers, "--cpus": cpus, "--gpus": gpus}
+        several = {
+            "--family": family or None, "--workers": placed.workers, "--cpus": placed.cpus,
+            "--gpus": placed.gpus,
+        }  # fmt: skip
         refuse_given(several, "--ranks is one network's, each rank with a GPU or its cores")
-    elif workers is not None and not family:
+    elif placed.workers is not None and not family:
         raise InputError(
             "--workers is for --family; one network trains in one process, or in --ranks"
         )

@@ -82,10 +82,10 @@ StepTable = Annotated[
 class RoundingOptions:
     """Holds the rounding rules that were given; None: as the base has it."""
 
-    divisor: int | None = None
-    ninety_percent: bool | None = None
-    fixed_ends: bool | None = None
-    late_layers: float | None = None
+    divisor: Divisor = None
+    ninety_percent: NinetyPercent = None
+    fixed_ends: FixedEnds = None
+    late_layers: LateLayers = None
 
     def applied(self, rounding: Rounding) -> Rounding:
         """Returns the rules, those that were given in place of `rounding`'s."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from experiments import options as o
+from experiments.grouping import grouped
 from experiments.opening import given, opened, reporting
+from experiments.option_groups import AimOptions, PlacementOptions, SearchOptions
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,62 +27,39 @@ FREE = (  # of what run.toml says nothing
 
 
 # fmt: off
+@grouped
 def search(
-    context: typer.Context,
+    context: typer.Context, *,
     data: o.MaybeData = None, out: o.MaybeOut = None, resume: o.ResumeSearch = None,
-    evaluator: o.Evaluator = "training",
-    target_macs: o.Target = None, target: o.TargetOf = None, cost: o.Cost = None,
-    at_most: o.AtMost = None, front_cost: o.FrontCost = None,
-    front_range: o.FrontRange = None, table: o.Table = None,
-    objective: o.Objective = "soft", exponent: o.Exponent = None,
+    evaluator: o.Evaluator = "training", limits: AimOptions,
     limit: o.Limit = None, image_size: o.ImageSize = None,
-    space: o.Space = "mixed", resolution: o.Resolution = None, width: o.Width = 1.0,
-    sampler: o.Sampler = "greybox", trials: o.Trials = 30, time: o.Time = None,
-    train_time: o.TrainTime = None, trial_time: o.TrialTime = None,
-    random_baseline: o.RandomBaseline = False, warm_start: o.WarmStart = None,
-    hints: o.Hints = None, hints_first: o.HintsFirst = 0,
-    confirm: o.Confirm = 3, search_epochs: o.SearchEpochs = 3,
-    halving: o.Halving = None, rungs: o.Rungs = None, reduction: o.Reduction = None,
-    ceiling: o.Ceiling = None, storage: o.Storage = None,
+    searched: SearchOptions, hints: o.Hints = None, hints_first: o.HintsFirst = 0,
     recipe: o.Recipe = "fast", set_: o.Set = None,
-    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
-    retries: o.Retries = None, loaders: o.Loaders = None,
+    placed: PlacementOptions, loaders: o.Loaders = None,
     seed: o.Seed = 0, seeds: o.Seeds = 1, device: o.Device = "auto",
     deterministic: o.Deterministic = False, json: o.Json = False,
 ) -> None:
     """Searches a space for the network of the best reward, or for a front of accuracy and cost."""
     if evaluator != "training":
         _predicted(
-            context, evaluator, target_macs, out, json, space=space, resolution=resolution,
-            objective=objective, exponent=exponent, trials=trials,
+            context, evaluator, limits.target_macs, out, json, space=searched.space,
+            resolution=searched.resolution, objective=limits.objective, exponent=limits.exponent,
+            trials=searched.trials,
         )  # fmt: skip
         return
-    from experiments.parallel.request import PlacementRequest
-
-    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
+    placement = placed.request()
     if resume is not None:
         how = {
             "device": device, "loaders": loaders, "deterministic": deterministic,
-            "placement": placement, "storage": storage,
+            "placement": placement, "storage": searched.storage,
         }  # fmt: skip
         _resumed(context, resume, json, how)
         return
     if data is None or out is None:
         raise InputError(f"Missing option '{'--data' if data is None else '--out'}' ({NEEDED})")
-    from experiments.aims import read_aim
-    from experiments.requests import data_request, search_request
+    from experiments.requests import data_request
 
-    aim = read_aim(
-        target_macs, target=target, cost=cost, objective=objective, exponent=exponent,
-        at_most=at_most, front_cost=front_cost, front_range=front_range, table=table,
-    )  # fmt: skip
-    asked = search_request(
-        aim, space=space, resolution=resolution, width=width, sampler=sampler, trials=trials,
-        time=time, train_time=train_time, trial_time=trial_time,
-        random_baseline=random_baseline, warm_start=warm_start, confirm=confirm,
-        epochs=search_epochs, halving=halving, rungs=rungs, reduction=reduction, ceiling=ceiling,
-        seeds=seeds, hints=hints, hints_first=hints_first, storage=storage,
-    )  # fmt: skip
+    asked = searched.request(limits.read(), seeds=seeds, hints=hints, hints_first=hints_first)
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
         overrides=set_, loaders=loaders, deterministic=deterministic, placement=placement,

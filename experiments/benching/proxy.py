@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments import options as o
+from experiments.grouping import grouped
 from experiments.opening import reopened, reporting
+from experiments.option_groups import PlacementOptions
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,8 +48,10 @@ Keep = Annotated[
 ]
 
 
+@grouped
 def proxy(
     context: typer.Context,
+    *,
     run: Run = None,
     data: o.MaybeData = None,
     networks: Networks = 20,
@@ -65,11 +69,7 @@ def proxy(
     recipe: o.Recipe = "fast",
     set_: o.Set = None,
     epochs: o.Epochs = None,
-    workers: o.Workers = None,
-    ray: o.Ray = None,
-    cpus: o.Cpus = None,
-    gpus: o.Gpus = None,
-    retries: o.Retries = None,
+    placed: PlacementOptions,
     loaders: o.Loaders = None,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -79,7 +79,6 @@ def proxy(
     """Trains random networks by a proxy and by the full recipe; says whether their orders agree."""
     from experiments.amounts import parse_count
     from experiments.bench.proxy import ProxyOptions, check_proxy
-    from experiments.parallel.request import PlacementRequest
     from experiments.requests import data_request
 
     options = ProxyOptions(
@@ -88,7 +87,7 @@ def proxy(
         target_macs=None if target_macs is None else parse_count(target_macs, what="--target-macs"),
         proxy_limit=proxy_limit, proxy_resolution=proxy_resolution,
     )  # fmt: skip
-    placement = PlacementRequest(workers, ray, cpus, gpus, retries)
+    placement = placed.request()
     if run is not None:
         _refuse_own(context, run)
         how = {"loaders": loaders, "placement": placement}

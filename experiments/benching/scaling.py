@@ -10,7 +10,9 @@ import typer
 
 from experiments import options as o
 from experiments import scale_options as so
+from experiments.grouping import grouped
 from experiments.opening import reporting
+from experiments.option_groups import PlacementOptions
 from search_spaces.errors import InputError
 
 __all__ = ["COMMANDS"]
@@ -45,22 +47,21 @@ Page = Annotated[
 
 
 # fmt: off
+@grouped
 def scaling(
-    data: o.Data, study: Study = "all", base: Bases = None, ratios: Ratios = None,
+    *, data: o.Data, study: Study = "all", base: Bases = None, ratios: Ratios = None,
     constants: ConstantsOf = "1.2,1.1,1.15", seeds: Seeds = 3,
     resolution: o.Resolution = None, max_stride: o.MaxStride = None, target_macs: BaseMacs = None,
     divisor: so.Divisor = None, fixed_ends: so.FixedEnds = None,
     limit: o.Limit = None, image_size: o.ImageSize = None,
     recipe: o.Recipe = "fast", set_: o.Set = None, epochs: o.Epochs = None,
-    workers: o.Workers = None, ray: o.Ray = None, cpus: o.Cpus = None, gpus: o.Gpus = None,
-    retries: o.Retries = None, loaders: o.Loaders = None,
+    placed: PlacementOptions, loaders: o.Loaders = None,
     seed: o.Seed = 0, device: o.Device = "auto",
     keep: Keep = None, figure: Figure = None, page: Page = None, json: o.Json = False,
 ) -> None:
     """Trains bases scaled by one dimension and by all, at counted MACs; says which is ahead."""
     from experiments.amounts import parse_count
     from experiments.bench.scaling import ScalingBench, bench_scaling
-    from experiments.parallel.request import PlacementRequest
     from experiments.requests import data_request
     from experiments.scale_options import RoundingOptions
     from scaling.compound import Constants
@@ -76,7 +77,7 @@ def scaling(
     request = data_request(
         data, limit=limit, image_size=image_size, seed=seed, device=device, recipe=recipe,
         overrides=set_, epochs=epochs, loaders=loaders,
-        placement=PlacementRequest(workers, ray, cpus, gpus, retries),
+        placement=placed.request(),
     )
     with reporting(json) as reporter:
         document = bench_scaling(asked, request, reporter)

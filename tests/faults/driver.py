@@ -38,6 +38,7 @@ MARK = "NAS_FAULT_RUN"
 MOMENTS = int(os.environ.get("NAS_FAULT_MOMENTS", "25"))
 PATIENCE = 300.0  # seconds in which a run must get on; a hang, not a speed, is what it finds
 HEADS = ("gcs_server", "raylet")
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 def search_words(trials: int, *more: object) -> tuple[str, ...]:
@@ -140,9 +141,23 @@ class Driver:
                     found.append(process)
         return found
 
-    def assert_nothing_left(self) -> None:
-        """Holds the command to leaving no process behind, some seconds after it has ended."""
-        until(lambda: not self.processes(), lambda: f"still running: {self.processes()}")
+    def assert_nothing_left(self, *, agents: bool = False) -> None:
+        """Holds the command to leaving no process behind, some seconds after it has ended.
+
+        Ray's `agents` end a minute after a cluster that was killed: where many are killed, only the
+        last one's are waited for.
+        """
+
+        def left() -> list[psutil.Process]:
+            return [p for p in self.processes() if not (agents and _is_agent(p))]
+
+        until(lambda: not left(), lambda: f"still running: {left()}")
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline()).startswith(AGENTS)
+    return True  # it has just ended
 
 
 def _parent(process: psutil.Process) -> int | None:

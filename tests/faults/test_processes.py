@@ -41,7 +41,7 @@ def struck(driver: Driver, count: int, strike: Callable[[subprocess.Popen[bytes]
         until_trained(driver, count, process)
         strike(process)
         until(lambda: process.poll() is not None, lambda: "it goes on")
-    driver.assert_nothing_left()
+    driver.assert_nothing_left(agents=True)
 
 
 def test_the_driver(tmp_path: Path) -> None:
@@ -98,9 +98,10 @@ def test_the_cluster_s_head(tmp_path: Path) -> None:
             errors = process.stderr.read().decode()
         assert "Traceback" not in errors
         assert before.items() <= finished(driver.folder).items(), "a finished trial was lost"
-        driver.assert_nothing_left()
+        driver.assert_nothing_left(agents=True)
     driver.finish()
     assert_whole(driver.folder, MOMENTS * 3)
+    driver.assert_nothing_left()
 
 
 def test_two_drivers_of_one_folder(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_two_drivers_of_one_folder(tmp_path: Path) -> None:
                 assert works.poll() is None
                 driver.processes()  # learns of them while their parents live
                 works.kill()
-        driver.assert_nothing_left()
+        driver.assert_nothing_left(agents=True)
     driver.finish()
     assert_whole(driver.folder, trials)
     driver.assert_nothing_left()
