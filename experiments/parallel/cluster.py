@@ -9,7 +9,6 @@ import platform
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from experiments.parallel.interrupts import Interrupts
 from experiments.parallel.placement import cores
+from experiments.parallel.scratch import make_scratch
 from search_spaces.errors import InputError, RunError
 
 __all__ = ["compare", "connect", "disconnecting", "resources", "versions"]
@@ -25,7 +25,6 @@ CONNECT_SECONDS = 10.0
 STARTS = 3  # Ray gives up after 30 seconds, which a busy machine may need
 HEAD_PORT = 6379
 STORE_BYTES = 150 * 2**20  # Ray's own use of its store of objects; the images come on top
-LONGEST_TEMPORARY = 40  # characters: the path of a Unix socket below it may have 107
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -116,7 +115,7 @@ def _connect(address: str | None, images: int) -> None:
 
 def _start(images: int, quiet: dict[str, Any]) -> None:
     """Starts Ray on this machine."""
-    _temporary.append(_temporary_folder())
+    _temporary.append(make_scratch())
     how = {
         "address": "local", "num_cpus": cores(), "include_dashboard": False,
         "object_store_memory": STORE_BYTES + int(1.2 * images),
@@ -150,13 +149,6 @@ def _hush() -> None:
 
     if hasattr(worker, "_worker_logs_enabled"):
         worker._worker_logs_enabled = False
-
-
-def _temporary_folder() -> Path:
-    usual = tempfile.gettempdir()
-    return Path(
-        tempfile.mkdtemp(prefix="nas-", dir=usual if len(usual) < LONGEST_TEMPORARY else "/tmp")
-    )
 
 
 def _probe(address: str) -> None:

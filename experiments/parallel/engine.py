@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.parallel.cluster import connect
 from experiments.parallel.interrupts import Interrupts
 from experiments.parallel.placement import Placement
+from experiments.parallel.scratch import make_scratch
 from experiments.parallel.work import Kit, Outcome, Prepared
 from nas.jobs import Job, JobSource
 
@@ -136,8 +136,8 @@ def _silent(workers: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _scratch() -> Iterator[str]:
     """Gives a folder for what Tune insists on writing."""
-    folder = tempfile.mkdtemp(prefix="nas-tune-")
+    folder = make_scratch()
     try:
-        yield folder
+        yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,13 @@ from search_spaces.errors import InputError
 from tests.conftest import Caller
 
 
+@pytest.fixture(autouse=True)
+def in_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has Ray seem down, which another test's fixture may have left up in this process."""
+    monkeypatch.setattr("experiments.parallel.cluster._is_up", lambda: False)
+    monkeypatch.setattr("experiments.parallel.cluster._temporary", [])
+
+
 def test_a_share_is_what_there_is_divided() -> None:
     assert place(2, have_cpus=8).cpus == 4
     assert place(3, have_cpus=8).cpus == 2
@@ -88,7 +95,7 @@ def test_what_answers_and_is_no_head_is_refused() -> None:
                 connection.sendall(b"HTTP/1.1 400 Bad Request")
                 connection.recv(1024)
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         with pytest.raises(InputError, match=f"--ray {address} is not the head"):
             connect(address)
