@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from experiments.parallel.engine import Ground, run_prepared
+from experiments.parallel.jobs import evaluation_job
 from experiments.parallel.placement import Placement, place
-from experiments.parallel.work import Prepared, ShortTraining
+from experiments.parallel.work import Prepared
 from nas.jobs import Job, JobSource
 
 if TYPE_CHECKING:
@@ -31,14 +32,9 @@ def prepared(session: Session, job: Job, placement: Placement) -> Prepared:
     """Returns a job with what a worker does for it: by itself, an evaluation of the session's."""
     if isinstance(job, Prepared):
         return job
-    from experiments.evaluating import Training  # noqa: PLC0415 (imports torch)
-
-    recipe = session.short_recipe(job.epochs)
-    training = Training(job.spec, recipe, job.seed)
-    work = ShortTraining(training, job.rungs, placement.limit(job.limit))
-    return Prepared(
-        name=job.name, spec=job.spec, seed=job.seed, epochs=job.epochs, rungs=job.rungs,
-        limit=job.limit, work=work, key=session.key(job.spec, recipe, job.seed),
+    return evaluation_job(
+        session, job.spec, seed=job.seed, epochs=job.epochs, name=job.name, rungs=job.rungs,
+        limit=job.limit, placement=placement,
     )  # fmt: skip
 
 

@@ -30,10 +30,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
-# Ray's head speaks gRPC: it answers HTTP/2's greeting with a frame of settings, of type 4. To join
-# anything else that listens would take Ray minutes to give up.
-SETTINGS_FRAME = b"\0\0\0\4\0\0\0\0\0"
-GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS_FRAME
+# What only Ray's head knows; to join anything else that listens would take Ray minutes to give up.
+WHO = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 CHECK = (
     "is its head running (`ray status` on that machine), is the port right (6379), "
     "and have both machines the same Ray and Python?"
@@ -164,14 +162,33 @@ def _probe(address: str) -> None:
     if not host or not port.isdigit():
         raise InputError(f"--ray {address!r}: write auto, or HOST:PORT as in 10.0.0.1:{HEAD_PORT}")
     try:
-        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2) as connection:
-            connection.sendall(GREETING)
-            answer = connection.recv(len(SETTINGS_FRAME))
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS / 2).close()
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(f"--ray {address} does not answer ({why}): {CHECK}") from None
-    if answer[3:4] != SETTINGS_FRAME[3:4]:
+    _check_head(address)
+
+
+def _check_head(address: str) -> None:
+    """Raises `InputError` where no head of a cluster listens, or one that wants a token."""
+    import grpc  # noqa: PLC0415 (only trainings in parallel need it)
+
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary(WHO)(b"", timeout=CONNECT_SECONDS / 2)
+        except grpc.RpcError as error:
+            code = error.code()
+        else:
+            return
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        raise InputError(f"--ray {address} does not answer (timed out): {CHECK}")
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED):
         raise InputError(f"--ray {address} is not the head of a Ray cluster: {CHECK}")
+    if code == grpc.StatusCode.UNAUTHENTICATED and os.environ.get("RAY_AUTH_MODE") != "token":
+        raise InputError(
+            f"--ray {address}: this cluster wants a token: set RAY_AUTH_MODE=token, and "
+            "RAY_AUTH_TOKEN or ~/.ray/auth_token to what its head was started with"
+        )
 
 
 def _check_workers(ours: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from search_spaces.spec import ArchSpec
 
 if TYPE_CHECKING:
     from experiments.config import RunConfig, TrainingConfig
+    from experiments.parallel.placement import Placement
     from experiments.recipes import Recipe
     from experiments.session import Session
 
@@ -28,15 +29,21 @@ def evaluation_job(
     epochs: int,
     name: str,
     start: TrainingConfig | None = None,
+    rungs: tuple[int, ...] = (),
+    limit: float | None = None,
+    placement: Placement | None = None,
 ) -> Prepared:
-    """Returns what `Session.evaluate` does as a job."""
+    """Returns what `Session.evaluate` does as a job, for a placement (None: the session's)."""
     from experiments.evaluating import Training  # noqa: PLC0415 (imports torch)
 
-    recipe = session.short_recipe(epochs)
-    limit = session.placement.limit(None) if session.placement else None
-    work = ShortTraining(Training(spec, recipe, seed, start), limit=limit)
+    recipe, placement = session.short_recipe(epochs), placement or session.placement
+    shortest = placement.limit(limit) if placement else limit
+    work = ShortTraining(Training(spec, recipe, seed, start), rungs, shortest)
     key = session.key(spec, recipe, seed, start.digest if start else "")
-    return Prepared(name=name, spec=spec, seed=seed, epochs=epochs, work=work, key=key)
+    return Prepared(
+        name=name, spec=spec, seed=seed, epochs=epochs, rungs=rungs, limit=limit, work=work,
+        key=key,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

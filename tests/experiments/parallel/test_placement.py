@@ -1,12 +1,16 @@
 """What is refused before anything starts, and what a share of a machine comes to."""
 
+import contextlib
 import socket
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 
 from experiments.parallel import Placement, place
-from experiments.parallel.cluster import compare, connect, versions
+from experiments.parallel.cluster import WHO, compare, connect, versions
 from experiments.parallel.placement import cores
 from experiments.parallel.request import HERE, PlacementRequest
 from search_spaces.errors import InputError
@@ -90,16 +94,49 @@ def test_what_answers_and_is_no_head_is_refused() -> None:
         address = f"127.0.0.1:{server.getsockname()[1]}"
 
         def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.sendall(b"HTTP/1.1 400 Bad Request")
-                connection.recv(1024)
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.sendall(b"HTTP/1.1 400 Bad Request")
 
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
+        threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(InputError, match=f"--ray {address} is not the head"):
             connect(address)
-        thread.join()
+
+
+@pytest.fixture
+def head() -> Iterator[tuple[str, dict[str, grpc.StatusCode]]]:
+    """Gives a server that speaks gRPC, and how it answers Ray's question (by default: unknown)."""
+    answers: dict[str, grpc.StatusCode] = {}
+
+    class Answering(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+            if (code := answers.get(details.method)) is None:
+                return None
+            return grpc.unary_unary_rpc_method_handler(lambda _, call: call.abort(code, "no"))
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Answering()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}", answers
+    server.stop(None)
+
+
+def test_another_server_is_no_head(head: tuple[str, dict[str, grpc.StatusCode]]) -> None:
+    address, _ = head
+    with pytest.raises(InputError, match=f"--ray {address} is not the head"):
+        connect(address)
+
+
+def test_a_head_that_wants_a_token_says_so(
+    head: tuple[str, dict[str, grpc.StatusCode]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, answers = head
+    answers[WHO] = grpc.StatusCode.UNAUTHENTICATED
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(InputError, match="wants a token: set RAY_AUTH_MODE=token"):
+        connect(address)
 
 
 @pytest.mark.parametrize(
