@@ -153,6 +153,20 @@ class Failing(InMemoryStorage):
         return super().get_all_studies()
 
 
+def test_a_trial_that_was_queued_elsewhere_is_the_next(tmp_path: Path) -> None:
+    storage = file_storage(tmp_path / "study.db", gather=True)
+    study = optuna.create_study(storage=storage, study_name="s")
+    study.tell(study.ask({"x": X}), 1.0)
+    elsewhere = optuna.load_study(
+        storage=RDBStorage(f"sqlite:///{tmp_path / 'study.db'}"), study_name="s"
+    )
+    for value in (2, 1, 2):
+        elsewhere.enqueue_trial({"x": value})
+    assert [study.ask({"x": X}).params["x"] for _ in range(3)] == [2, 1, 2]
+    assert study.ask({"x": X}).number == 4
+    assert [trial.state for trial in study.trials[1:]] == [TrialState.RUNNING] * 4
+
+
 def test_a_storage_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.patience.time.sleep", lambda _: None)
     said: list[str] = []
