@@ -7,6 +7,8 @@ import os
 import signal
 from types import FrameType, TracebackType
 
+import psutil
+
 __all__ = ["Interrupts"]
 
 INTERRUPTED = 130
@@ -45,5 +47,13 @@ class Interrupts:
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
         if self.pending:
+            _end_children()
             os._exit(INTERRUPTED)
         self.pending = True
+
+
+def _end_children() -> None:
+    """Kills all that this process began, and that would outlive it, some of it for a minute."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
