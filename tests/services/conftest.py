@@ -1,5 +1,6 @@
 """The server that the tests of this folder share, and a database of its own for each of them."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.services)
             item.add_marker(pytest.mark.filterwarnings(FORGOTTEN))
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Has each test's connections close while their warning is expected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
