@@ -24,6 +24,7 @@ from tests.test_resume import INTERRUPTIBLE
 
 __all__ = [
     "MOMENTS",
+    "PATIENCE",
     "Driver",
     "assert_whole",
     "evaluations",
@@ -91,11 +92,11 @@ class Driver:
             assert process.stderr is not None
             process.stderr.close()
 
-    def finish(self) -> None:
-        """Runs the command to its end."""
+    def finish(self, seconds: float = PATIENCE) -> None:
+        """Runs the command to its end, which comes within some time."""
         process = self.start()
         try:
-            _, errors = process.communicate(timeout=PATIENCE)
+            _, errors = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -4,10 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.driver import MOMENTS, Driver, assert_whole, search_words, trials_of
+from tests.faults.driver import (
+    MOMENTS,
+    PATIENCE,
+    Driver,
+    assert_whole,
+    search_words,
+    trials_of,
+)
 
 pytestmark = pytest.mark.slow
 
+HANGING = 60.0  # seconds that a training may hang, with those until its worker is ended
 INJECTED = str(Path(__file__).parent / "injected")
 
 
@@ -34,7 +42,7 @@ def test_a_training_goes_wrong(
     tmp_path: Path, fault: str, more: tuple[object, ...], said: str
 ) -> None:
     driver = spoiled(tmp_path / "run", fault, *more)
-    driver.finish()
+    driver.finish(PATIENCE + MOMENTS * HANGING)
     wrong = [t for t in trials_of(driver.folder) if "error" in t.user_attrs]
     assert len(wrong) > MOMENTS / 2
     assert_whole(driver.folder, MOMENTS * 3, failures=lambda error: said in error.lower())
