@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import threading
@@ -15,6 +16,7 @@ from search_spaces.errors import InputError, RunError
 
 __all__ = ["OUTCOME", "RUNG", "Running", "Worker", "use_threads"]
 
+TRAINING = ("experiments.evaluating", "experiments.train", "kornia.augmentation")
 RUNG, OUTCOME = "rung", "outcome"  # what a result holds: an accuracy on the way, or the end
 
 
@@ -26,6 +28,12 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)
+
+
+def _import_training() -> None:
+    """Imports what trainings need, which takes seconds, before the first one's time begins."""
+    for name in TRAINING:
+        importlib.import_module(name)
 
 
 class _Left(Exception):  # noqa: N818 (no error: the driver wants no more of this training)
@@ -86,6 +94,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         """Prepares the process for all of its trainings."""
         assert kit is not None
         use_threads(kit.threads)
+        _import_training()
         self.place = kit.place()
         self.running: Running | None = None
 

@@ -15,16 +15,16 @@ from tests.faults.driver import (
 
 pytestmark = pytest.mark.slow
 
-HANGING = 60.0  # seconds that a training may hang, with those until its worker is ended
+HANGING = 90.0  # seconds that a training may hang, with those until its worker is ended
 INJECTED = str(Path(__file__).parent / "injected")
 
 
 def spoiled(folder: Path, fault: str, *more: object, **environment: str) -> Driver:
-    """Returns a driver some of whose trainings go wrong: about two of five."""
+    """Returns a driver some of whose trainings go wrong: about one of five."""
     return Driver(
         folder,
         search_words(MOMENTS * 3, *more),
-        {"PYTHONPATH": INJECTED, "NAS_FAULT": fault, "NAS_FAULT_SHARE": "0.3", **environment},
+        {"PYTHONPATH": INJECTED, "NAS_FAULT": fault, "NAS_FAULT_SHARE": "0.2", **environment},
     )
 
 
@@ -33,8 +33,8 @@ def spoiled(folder: Path, fault: str, *more: object, **environment: str) -> Driv
     [
         ("raises", (), "a fault of the trial's own"),
         ("is_nan", (), "nan"),
-        ("hangs", ("--trial-time", "8s"), "timed out after"),
-        ("hangs_in_c", ("--trial-time", "8s"), "timed out after"),
+        ("hangs", ("--trial-time", "20s"), "timed out after"),
+        ("hangs_in_c", ("--trial-time", "20s"), "timed out after"),
         ("segfaults", ("--retries", 0), "its worker died"),
     ],
 )
