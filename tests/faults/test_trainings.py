@@ -15,7 +15,7 @@ from tests.faults.driver import (
 
 pytestmark = pytest.mark.slow
 
-HANGING = 90.0  # seconds that a training may hang, with those until its worker is ended
+HANGING = 90.0  # seconds that a training may cost that hangs or whose worker is begun again
 INJECTED = str(Path(__file__).parent / "injected")
 
 
@@ -53,7 +53,7 @@ def test_a_training_that_eats_all_memory(tmp_path: Path) -> None:
     """Has a limit on a process's memory stand in for the machine's."""
     driver = spoiled(tmp_path / "run", "eats_memory", "--retries", 0)
     driver.prefix = ("prlimit", f"--data={6 << 30}")
-    driver.finish()
+    driver.finish(PATIENCE + MOMENTS * HANGING)
     wrong = [t for t in trials_of(driver.folder) if "error" in t.user_attrs]
     assert len(wrong) > MOMENTS / 2
 
@@ -67,7 +67,7 @@ def test_a_training_that_eats_all_memory(tmp_path: Path) -> None:
 def test_a_training_that_kills_its_worker_once_is_done_by_another(tmp_path: Path) -> None:
     (tmp_path / "once").mkdir()
     driver = spoiled(tmp_path / "run", "segfaults", NAS_FAULT_ONCE=str(tmp_path / "once"))
-    driver.finish()
+    driver.finish(PATIENCE + MOMENTS * HANGING)
     assert len(list((tmp_path / "once").iterdir())) > MOMENTS / 2
     assert_whole(driver.folder, MOMENTS * 3)
     driver.assert_nothing_left()
