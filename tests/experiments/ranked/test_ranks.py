@@ -53,7 +53,7 @@ def await_state(folder: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=30)
+    _, alive = psutil.wait_procs(processes, timeout=120)  # Ray ends its agents a minute after a SIGKILL
     return not alive
 
 
@@ -126,7 +126,7 @@ def test_a_lost_rank_costs_no_more_than_the_epoch_under_way(tmp_path: Path, alon
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--set", "lr=1e30", "--epochs", 2), 1, "the loss is nan"),
+        (("--set", "lr=999", "--epochs", 4), 1, "the loss is nan"),
         (("--epochs", 2, "--set", "compile=true"), 2, "--set compile=false"),
     ],
 )
