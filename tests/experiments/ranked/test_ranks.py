@@ -53,7 +53,8 @@ def await_state(folder: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=120)  # Ray's agents end a minute after a SIGKILL
+    """Waits for processes; Ray's agents end a minute after a SIGKILL."""
+    _, alive = psutil.wait_procs(processes, timeout=120)
     return not alive
 
 
