@@ -122,6 +122,7 @@ def train_on_ranks(
     Share(0, ranks.count).check_batch(task.recipe.batch_size)
     trained = _result(task, num_classes)
     if trained is not None:  # by ranks whose command was killed before it had the network
+        shutil.rmtree(_scratch(task), ignore_errors=True)
         listener.started(trained.history)
         return trained
     with disconnecting():
@@ -164,7 +165,7 @@ def _fit(task: RankTask, ranks: Ranks, listener: Listener) -> None:
     loaders = cores - 1 if task.loaders is None else task.loaders
     task = replace(task, cuda=cuda, threads=cores, loaders=loaders)
     post = ray.remote(num_cpus=0)(Post).remote()
-    folder = task.resume.parent / f".{task.resume.stem.strip('.')}.ranks"
+    folder = _scratch(task)
     shutil.rmtree(folder, ignore_errors=True)
     ended: list[BaseException | None] = []
     thread = threading.Thread(
@@ -185,6 +186,11 @@ def _fit(task: RankTask, ranks: Ranks, listener: Listener) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _raise(failure, ended[0] if ended else None)
+
+
+def _scratch(task: RankTask) -> Path:
+    """Names the folder for what Ray Train insists on writing where all machines see it."""
+    return task.resume.parent / f".{task.resume.stem.strip('.')}.ranks"
 
 
 def _run(trainer: Any, ended: list[BaseException | None]) -> None:
