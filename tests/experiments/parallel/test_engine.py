@@ -50,7 +50,7 @@ def test_every_way_that_a_training_can_end(
     ledger = json.loads(session.folder.ledger_path.read_text())["search"]
     assert 1.2 <= ledger["cpu"] <= 2 * ledger["wall"] + 60
     processes = {each for name in good for each in starts(tmp_path, name)}
-    assert len(processes) == 2  # they are kept from one training to the next
+    assert len(processes) <= 2  # kept from one training to the next; one may do all four
 
 
 @pytest.mark.slow
